@@ -1,0 +1,31 @@
+"""Graphs with features, labels and a split, and the data module that feeds them to Lightning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qgnn_lightning.data._batch import GraphBatch
+from qgnn_lightning.data._splits import Split, random_split
+from qgnn_lightning.data._validation import GraphDataError, validate_graph, validate_masks
+
+if TYPE_CHECKING:
+    from qgnn_lightning.data._datamodule import GraphDataModule
+
+__all__ = [
+    "GraphBatch",
+    "GraphDataError",
+    "GraphDataModule",
+    "Split",
+    "random_split",
+    "validate_graph",
+    "validate_masks",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Graphs alone do not need Lightning, which takes seconds to import.
+    if name == "GraphDataModule":
+        from qgnn_lightning.data._datamodule import GraphDataModule
+
+        return GraphDataModule
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

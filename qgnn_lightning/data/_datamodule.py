@@ -1,0 +1,266 @@
+"""The data module: from a name in a config to the batches of a training."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from qgnn_lightning.data._batch import GraphBatch, assemble
+from qgnn_lightning.data._features import normalize_rows
+from qgnn_lightning.data._loader import FullGraphLoader
+from qgnn_lightning.data._raw_graph import RawGraph
+from qgnn_lightning.data._sources import PlantedOptions, SourceName, make_source
+from qgnn_lightning.data._splits import Split, pack_split, random_split, unpack_split
+from qgnn_lightning.data._validation import GraphDataError, validate_graph, validate_masks
+
+
+class GraphDataModule(LightningDataModule):
+    """One graph, its split, and the loaders of a full-graph training.
+
+    Args:
+        source: Where the graph comes from: ``digits`` (no download), ``planetoid``,
+            ``coauthor``, ``amazon``, ``npz`` (a file of your own), or drawn at random:
+            ``block_model``, ``power_law``.
+        name: Name of the graph, where the source has several: Cora, CiteSeer, PubMed
+            (planetoid); CS, Physics (coauthor); Computers, Photo (amazon).
+        root: Folder of the data set as PyG lays it out, or the file of ``npz``. It is only read
+            where the files are there. ``None`` is a folder inside ``cache_dir``.
+        cache_dir: Folder for what is derived from the files. ``None`` is
+            ``$XDG_CACHE_HOME/qgnn_lightning`` or ``~/.cache/qgnn_lightning``.
+        download: Whether missing files may be downloaded.
+        split: ``public``, the split published with the graph, or ``random``, drawn per class.
+        split_seed: Seed of the random split alone.
+        num_train_per_class: Training nodes per class of the random split.
+        num_val: Validation nodes of the random split.
+        num_test: Test nodes of the random split.
+        normalize_features: Whether bags of words (planetoid, coauthor, amazon) are divided by
+            their sum; other features stay as they are.
+        steps_per_epoch: How often the graph is yielded, and so the number of optimizer steps, per
+            training epoch. More of them save the costs of an epoch: validation, logging,
+            checkpoints.
+        num_nodes: Nodes of a random graph.
+        num_edges: Undirected edges of a random graph.
+        num_features: Features per node of a random graph.
+        num_classes: Classes of a random graph.
+        homophily: Share of the edges of a random graph within a class, in [0, 1].
+        noise: Standard deviation of the features of a random graph around their class mean, which
+            has length 1.
+        graph_seed: Seed of a random graph.
+
+    Raises:
+        GraphDataError: If an argument is outside its range.
+    """
+
+    def __init__(
+        self,
+        source: SourceName = "digits",
+        name: str | None = None,
+        root: str | None = None,
+        cache_dir: str | None = None,
+        download: bool = True,
+        split: Literal["public", "random"] = "public",
+        split_seed: int = 0,
+        num_train_per_class: int = 20,
+        num_val: int = 500,
+        num_test: int = 1000,
+        normalize_features: bool = True,
+        steps_per_epoch: int = 1,
+        num_nodes: int = 3000,
+        num_edges: int = 12000,
+        num_features: int = 64,
+        num_classes: int = 5,
+        homophily: float = 0.8,
+        noise: float = 0.5,
+        graph_seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if steps_per_epoch < 1:
+            raise GraphDataError(f"steps_per_epoch must be at least 1, got {steps_per_epoch}")
+        if split not in ("public", "random"):
+            raise GraphDataError(f"split must be 'public' or 'random', got {split!r}")
+        planted = partial(
+            PlantedOptions,
+            num_nodes=num_nodes,
+            num_edges=num_edges,
+            num_features=num_features,
+            num_classes=num_classes,
+            homophily=homophily,
+            noise=noise,
+            seed=graph_seed,
+        )
+        self._source = make_source(
+            source, name=name, root=root, cache_dir=cache_dir, planted=planted
+        )
+        self._draw_split = partial(
+            random_split,
+            num_train_per_class=num_train_per_class,
+            num_val=num_val,
+            num_test=num_test,
+            seed=split_seed,
+        )
+        self._title = source if name is None else f"{source} {name}"
+        self._split = split
+        self._download = download
+        self._normalize_features = normalize_features
+        self._steps_per_epoch = steps_per_epoch
+        self._graph: GraphBatch | None = None
+        self._placed: tuple[torch.device, GraphBatch] | None = None
+
+    @classmethod
+    def from_graph(cls, graph: GraphBatch, *, steps_per_epoch: int = 1) -> GraphDataModule:
+        """Make a data module of a graph in memory.
+
+        Args:
+            graph: The graph, from :meth:`GraphBatch.from_tensors`.
+            steps_per_epoch: How often the graph is yielded per training epoch.
+
+        Raises:
+            GraphDataError: If ``steps_per_epoch`` is below 1.
+        """
+        module = cls(steps_per_epoch=steps_per_epoch)
+        module._title = "graph in memory"
+        module._graph = graph
+        return module
+
+    @property
+    def graph(self) -> GraphBatch:
+        """The graph.
+
+        Raises:
+            RuntimeError: Before :meth:`setup`.
+        """
+        if self._graph is None:
+            raise RuntimeError(
+                f"The graph ({self._title}) is not loaded yet: call prepare_data() and "
+                "setup() first, or let the Trainer do so"
+            )
+        return self._graph
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes, once set up."""
+        return self.graph.num_nodes
+
+    @property
+    def num_features(self) -> int:
+        """Number of features per node, once set up."""
+        return self.graph.num_features
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, once set up."""
+        return self.graph.num_classes
+
+    def prepare_data(self) -> None:
+        """Download what is missing.
+
+        Raises:
+            GraphDataError: If files are missing and cannot be downloaded.
+        """
+        if self._graph is None:
+            self._source.prepare(download=self._download)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load, check and prepare the graph, once.
+
+        Args:
+            stage: Not used: every stage works on the same graph.
+
+        Raises:
+            GraphDataError: If the graph cannot be loaded or is not valid.
+            RuntimeError: If several devices would train on the same full graph.
+        """
+        self._refuse_several_devices()
+        if self._graph is None:
+            self._graph = self._prepare(self._source.load())
+
+    def train_dataloader(self) -> FullGraphLoader:
+        """The graph, ``steps_per_epoch`` times."""
+        return FullGraphLoader(self.graph, self._steps_per_epoch)
+
+    def val_dataloader(self) -> FullGraphLoader:
+        """The graph, once."""
+        return FullGraphLoader(self.graph, 1)
+
+    def test_dataloader(self) -> FullGraphLoader:
+        """The graph, once."""
+        return FullGraphLoader(self.graph, 1)
+
+    def predict_dataloader(self) -> FullGraphLoader:
+        """The graph, once."""
+        return FullGraphLoader(self.graph, 1)
+
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        """Move the graph to the device once, not in every step.
+
+        Args:
+            batch: The batch of a loader.
+            device: Where the model is.
+            dataloader_idx: Not used.
+        """
+        if batch is not self._graph:
+            return super().transfer_batch_to_device(batch, device, dataloader_idx)
+        if self._placed is None or self._placed[0] != device:
+            self._placed = (device, self.graph.to(device))
+        return self._placed[1]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The split, for the checkpoint: three masks as bits."""
+        if self._graph is None:
+            return {}
+        return {"num_nodes": self.num_nodes, "split": pack_split(_split_of(self._graph))}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Check that no test node was trained on when the checkpoint was written.
+
+        Args:
+            state_dict: What :meth:`state_dict` gave. A graph of another size is another graph,
+                with nothing to compare.
+
+        Raises:
+            GraphDataError: If a validation or test node was a training node.
+        """
+        if self._graph is None or state_dict.get("num_nodes") != self.num_nodes:
+            return
+        trained = unpack_split(state_dict["split"], self.num_nodes).train_mask
+        held_out = (self._graph.val_mask | self._graph.test_mask).cpu()
+        leaked: Tensor = (trained & held_out).nonzero()
+        if leaked.numel():
+            raise GraphDataError(
+                f"The checkpoint was trained on {len(leaked)} nodes that are now validation or "
+                f"test nodes, the first is node {int(leaked[0])}: use the split_seed of the "
+                "checkpoint"
+            )
+
+    def _refuse_several_devices(self) -> None:
+        world_size = 1 if self.trainer is None else self.trainer.world_size
+        if world_size > 1:
+            raise RuntimeError(
+                f"A full graph on {world_size} devices would train {world_size} identical copies. "
+                "Set trainer.devices to 1, and use the other devices for other seeds, one run each"
+            )
+
+    def _prepare(self, raw: RawGraph) -> GraphBatch:
+        validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
+        split = self._choose_split(raw)
+        validate_masks(raw.x.shape[0], split.train_mask, split.val_mask, split.test_mask)
+        normalize = self._normalize_features and raw.bag_of_words
+        x = normalize_rows(raw.x) if normalize else raw.x
+        return assemble(x, raw.edge_index, raw.y, split, raw.edge_weight)
+
+    def _choose_split(self, raw: RawGraph) -> Split:
+        if self._split == "random":
+            return self._draw_split(raw.y.long())
+        if raw.split is None:
+            raise GraphDataError(f"{self._title} has no public split: set data.split to random")
+        return raw.split
+
+
+def _split_of(graph: GraphBatch) -> Split:
+    return Split(graph.train_mask, graph.val_mask, graph.test_mask)

@@ -1,0 +1,67 @@
+"""From the name in a config to the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, get_args
+
+from qgnn_lightning.data._cache import default_cache_dir
+from qgnn_lightning.data._sources._amazon import amazon_files
+from qgnn_lightning.data._sources._block_model import BlockModelSource
+from qgnn_lightning.data._sources._coauthor import coauthor_files
+from qgnn_lightning.data._sources._digits import DigitsSource
+from qgnn_lightning.data._sources._files import FileSource, PublishedFiles
+from qgnn_lightning.data._sources._npz import NpzSource
+from qgnn_lightning.data._sources._planetoid import planetoid_files
+from qgnn_lightning.data._sources._planted import PlantedOptions
+from qgnn_lightning.data._sources._power_law import PowerLawSource
+from qgnn_lightning.data._sources._source import Source
+from qgnn_lightning.data._validation import GraphDataError
+
+SourceName = Literal["digits", "planetoid", "coauthor", "amazon", "block_model", "power_law", "npz"]
+
+_PUBLISHED: dict[str, Callable[[str | None], PublishedFiles]] = {
+    "planetoid": planetoid_files,
+    "coauthor": coauthor_files,
+    "amazon": amazon_files,
+}
+
+
+def make_source(
+    source: str,
+    *,
+    name: str | None,
+    root: str | None,
+    cache_dir: str | None,
+    planted: Callable[[], PlantedOptions],
+) -> Source:
+    """Make the source of a graph; no file is touched.
+
+    Args:
+        source: Name of the source.
+        name: Name of the graph, where the source has several.
+        root: Folder of the data set, or the file of ``npz``.
+        cache_dir: Folder for what is derived from it; ``None`` is the user's cache folder.
+        planted: Makes the options of the random graphs, where they are needed.
+
+    Raises:
+        GraphDataError: If there is no such source, or its arguments are wrong.
+    """
+    cache = Path(cache_dir).expanduser() if cache_dir else default_cache_dir()
+    if source in _PUBLISHED:
+        folder = Path(root).expanduser() if root else cache / source
+        return FileSource(_PUBLISHED[source](name), folder, cache)
+    match source:
+        case "digits":
+            return DigitsSource()
+        case "block_model":
+            return BlockModelSource(planted())
+        case "power_law":
+            return PowerLawSource(planted())
+        case "npz" if root:
+            return NpzSource(Path(root).expanduser())
+        case "npz":
+            raise GraphDataError(f"root must be the path of the .npz file, got {root!r}")
+    known = ", ".join(get_args(SourceName))
+    raise GraphDataError(f"source must be one of {known}, got {source!r}")

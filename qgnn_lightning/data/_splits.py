@@ -1,0 +1,109 @@
+"""Which nodes are trained on, selected on and tested on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qgnn_lightning.data._validation import GraphDataError, check_labels
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Three disjoint sets of nodes as masks.
+
+    Args:
+        train_mask: Nodes to train on, bool.
+        val_mask: Nodes to select the model on, bool.
+        test_mask: Nodes to report the accuracy on, bool.
+
+    Shapes:
+        train_mask, val_mask, test_mask: ``(num_nodes,)``.
+    """
+
+    train_mask: Tensor
+    val_mask: Tensor
+    test_mask: Tensor
+
+
+def random_split(
+    y: Tensor, *, num_train_per_class: int, num_val: int, num_test: int, seed: int
+) -> Split:
+    """Draw as many training nodes from every class, then validation and test nodes from the rest.
+
+    Source: Shchur et al., "Pitfalls of Graph Neural Network Evaluation", 2018 (Planetoid-like
+    random splits).
+
+    Args:
+        y: Class of each node, int64.
+        num_train_per_class: Training nodes of each class that has nodes.
+        num_val: Validation nodes, of any class.
+        num_test: Test nodes, of any class.
+        seed: Seed of this draw alone; the seed of the training does not matter here.
+
+    Shapes:
+        y: ``(num_nodes,)``.
+
+    Raises:
+        GraphDataError: If a label or a number is out of range, or there are too few nodes.
+    """
+    _check_counts(y, num_train_per_class, num_val, num_test)
+    shuffled = torch.randperm(y.numel(), generator=torch.Generator().manual_seed(seed))
+    by_class = shuffled[y[shuffled].argsort(stable=True)]
+    count = torch.bincount(y)
+    start = (count.cumsum(0) - count)[y[by_class]]
+    rank = torch.arange(y.numel()) - start
+    train_mask = _mask(y, by_class[rank < num_train_per_class])
+    rest = shuffled[~train_mask[shuffled]]
+    return Split(
+        train_mask=train_mask,
+        val_mask=_mask(y, rest[:num_val]),
+        test_mask=_mask(y, rest[num_val : num_val + num_test]),
+    )
+
+
+def pack_split(split: Split) -> Tensor:
+    """Masks as bits, for a checkpoint: bool ``(num_nodes,)`` each -> uint8 ``(3, num_bytes)``."""
+    masks = torch.stack([split.train_mask, split.val_mask, split.test_mask]).cpu()
+    return torch.from_numpy(np.packbits(masks.numpy(), axis=1))
+
+
+def unpack_split(packed: Tensor, num_nodes: int) -> Split:
+    """Inverse of :func:`pack_split`."""
+    masks = np.unpackbits(packed.cpu().numpy(), axis=1, count=num_nodes).astype(bool)
+    return Split(*torch.from_numpy(masks))
+
+
+def _mask(y: Tensor, nodes: Tensor) -> Tensor:
+    mask = torch.zeros_like(y, dtype=torch.bool)
+    mask[nodes] = True
+    return mask
+
+
+def _check_counts(y: Tensor, num_train_per_class: int, num_val: int, num_test: int) -> None:
+    check_labels(y, y.numel())
+    numbers = {
+        "num_train_per_class": num_train_per_class,
+        "num_val": num_val,
+        "num_test": num_test,
+    }
+    for name, number in numbers.items():
+        if number < 1:
+            raise GraphDataError(f"{name} must be at least 1, got {number}")
+    count = torch.bincount(y)
+    short = ((count > 0) & (count < num_train_per_class)).nonzero()
+    if short.numel():
+        label = int(short[0])
+        raise GraphDataError(
+            f"num_train_per_class={num_train_per_class} must not exceed the nodes of any class, "
+            f"class {label} has {int(count[label])}"
+        )
+    rest = y.numel() - num_train_per_class * int((count > 0).sum())
+    if num_val + num_test > rest:
+        raise GraphDataError(
+            f"num_val + num_test must not exceed the {rest} nodes that are not trained on, "
+            f"got {num_val} + {num_test}"
+        )

@@ -1,0 +1,157 @@
+"""The checks a graph passes once, when it is loaded, before anything is trained on it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class GraphDataError(ValueError):
+    """The data of a graph, its split or its files are not what was asked for."""
+
+
+def validate_graph(
+    x: Tensor,
+    edge_index: Tensor,
+    y: Tensor,
+    *,
+    edge_weight: Tensor | None = None,
+    num_classes: int | None = None,
+) -> None:
+    """Check features, edges and labels against each other.
+
+    Args:
+        x: Features, dense or torch.sparse CSR, finite.
+        edge_index: Edges, integer, sources in row 0 and targets in row 1.
+        y: Labels, integer, from 0 up; classes without a node are allowed.
+        edge_weight: Positive, finite weights, or ``None``.
+        num_classes: Number of classes, or ``None`` to take it from the labels.
+
+    Shapes:
+        x: ``(num_nodes, num_features)``; edge_index: ``(2, num_edges)``; y: ``(num_nodes,)``;
+        edge_weight: ``(num_edges,)``.
+
+    Raises:
+        GraphDataError: If anything is not as described; the message names the first offender.
+    """
+    _check_features(x)
+    _check_edges(edge_index, x.shape[0])
+    check_labels(y, x.shape[0], num_classes)
+    if edge_weight is not None:
+        _check_weights(edge_weight, edge_index.shape[1])
+
+
+def validate_masks(num_nodes: int, train_mask: Tensor, val_mask: Tensor, test_mask: Tensor) -> None:
+    """Check that three masks select non-empty, disjoint sets of nodes.
+
+    Args:
+        num_nodes: Number of nodes.
+        train_mask: Nodes to train on, bool.
+        val_mask: Nodes to select the model on, bool.
+        test_mask: Nodes to report the accuracy on, bool.
+
+    Shapes:
+        train_mask, val_mask, test_mask: ``(num_nodes,)``.
+
+    Raises:
+        GraphDataError: If a mask has another type or shape, is empty, or overlaps another.
+    """
+    masks = {"train_mask": train_mask, "val_mask": val_mask, "test_mask": test_mask}
+    for name, mask in masks.items():
+        _check_mask(name, mask, num_nodes)
+    for first, second in (
+        ("train_mask", "val_mask"),
+        ("train_mask", "test_mask"),
+        ("val_mask", "test_mask"),
+    ):
+        shared = (masks[first] & masks[second]).nonzero()
+        if shared.numel():
+            raise GraphDataError(
+                f"{first} and {second} must be disjoint, found {len(shared)} nodes in both, "
+                f"the first is node {int(shared[0])}"
+            )
+
+
+def _check_features(x: Tensor) -> None:
+    if x.dim() != 2 or x.layout not in (torch.strided, torch.sparse_csr):
+        raise GraphDataError(
+            "x must be a dense or torch.sparse CSR matrix (num_nodes, num_features), "
+            f"got {x.layout} of shape {tuple(x.shape)}"
+        )
+    if 0 in x.shape:
+        raise GraphDataError(f"x must have nodes and features, got shape {tuple(x.shape)}")
+    values = x.values() if x.layout == torch.sparse_csr else x
+    finite = values.isfinite()
+    if not bool(finite.all()):
+        position = (~finite).nonzero()[0]
+        value = float(values[tuple(position)])
+        row, col = _csr_position(x, int(position)) if values.dim() == 1 else position.tolist()
+        raise GraphDataError(f"x must be finite, got {value} in row {row}, column {col}")
+
+
+def _csr_position(x: Tensor, entry: int) -> tuple[int, int]:
+    row = int(torch.searchsorted(x.crow_indices(), entry, right=True)) - 1
+    return row, int(x.col_indices()[entry])
+
+
+def _check_edges(edge_index: Tensor, num_nodes: int) -> None:
+    if edge_index.dim() != 2 or edge_index.shape[0] != 2:
+        raise GraphDataError(
+            f"edge_index must have shape (2, num_edges), got {tuple(edge_index.shape)}"
+        )
+    if not _is_integer(edge_index):
+        raise GraphDataError(f"edge_index must hold integers, got {edge_index.dtype}")
+    if not edge_index.numel() or (edge_index.min() >= 0 and edge_index.max() < num_nodes):
+        return
+    outside = ((edge_index < 0) | (edge_index >= num_nodes)).any(0)
+    position = int(outside.nonzero()[0])
+    raise GraphDataError(
+        f"edge_index must lie in [0, {num_nodes}), got the edge "
+        f"{edge_index[:, position].tolist()} at position {position}"
+    )
+
+
+def check_labels(y: Tensor, num_nodes: int, num_classes: int | None = None) -> None:
+    """Check that labels are integers from 0 up, one per node."""
+    if y.shape != (num_nodes,):
+        hint = "; drop the last dimension with y.squeeze(1)" if y.shape == (num_nodes, 1) else ""
+        raise GraphDataError(
+            f"y must have one label per node, shape ({num_nodes},), got {tuple(y.shape)}{hint}"
+        )
+    if not _is_integer(y):
+        raise GraphDataError(f"y must hold integers, got {y.dtype}")
+    # A label above the number of nodes would mean more classes than nodes: not a class.
+    limit = num_nodes if num_classes is None else num_classes
+    outside = ((y < 0) | (y >= limit)).nonzero()
+    if outside.numel():
+        node = int(outside[0])
+        raise GraphDataError(f"y must lie in [0, {limit}), got {int(y[node])} at node {node}")
+
+
+def _check_weights(edge_weight: Tensor, num_edges: int) -> None:
+    if edge_weight.shape != (num_edges,):
+        raise GraphDataError(
+            f"edge_weight must have one value per edge, shape ({num_edges},), "
+            f"got {tuple(edge_weight.shape)}"
+        )
+    wrong = (~((edge_weight > 0) & edge_weight.isfinite())).nonzero()
+    if wrong.numel():
+        position = int(wrong[0])
+        raise GraphDataError(
+            "edge_weight must be positive and finite, got "
+            f"{float(edge_weight[position])} at position {position}"
+        )
+
+
+def _check_mask(name: str, mask: Tensor, num_nodes: int) -> None:
+    if mask.dtype != torch.bool or mask.shape != (num_nodes,):
+        raise GraphDataError(
+            f"{name} must be bool of shape ({num_nodes},), got {mask.dtype} of shape "
+            f"{tuple(mask.shape)}"
+        )
+    if not bool(mask.any()):
+        raise GraphDataError(f"{name} must select at least one node, it selects none")
+
+
+def _is_integer(values: Tensor) -> bool:
+    return not (values.is_floating_point() or values.is_complex() or values.dtype == torch.bool)

@@ -1,0 +1,20 @@
+"""Graphs in compressed rows, their normalisation, and measures of smoothness."""
+
+from qgnn_lightning.graph._adjacency import Adjacency, aggregate, sparse_csr
+from qgnn_lightning.graph._normalization import (
+    propagate,
+    random_walk,
+    symmetric_laplacian,
+)
+from qgnn_lightning.graph._smoothness import dirichlet_energy, mean_average_distance
+
+__all__ = [
+    "Adjacency",
+    "aggregate",
+    "dirichlet_energy",
+    "mean_average_distance",
+    "propagate",
+    "random_walk",
+    "sparse_csr",
+    "symmetric_laplacian",
+]

@@ -1,0 +1,130 @@
+"""Find, load and describe the compiled library."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+ABI_VERSION = 1
+ISA_VARIABLE = "QGNN_KERNEL_ISA"
+
+_STEM = "_qgnn_kernels"
+
+
+def _records(names: str, kind: type) -> list[tuple[str, type]]:
+    return [(name, kind) for name in names.split()]
+
+
+class Propagation(ctypes.Structure):
+    """Mirror of ``QgnnPropagation`` in ``common.h``."""
+
+    _fields_ = [
+        *_records("num_nodes num_features row_bytes num_bits num_steps", ctypes.c_int64),
+        *_records("delta_sigma residual_bits truncated num_threads isa", ctypes.c_int64),
+        *_records("rowptr col inv_degree inv_sqrt_degree sqrt_degree", ctypes.c_void_p),
+        *_records("x0 out trace scale inv_scale gain", ctypes.c_void_p),
+        *_records("residual_unit inv_residual_unit zero_point shift", ctypes.c_void_p),
+        *_records("momentum restart start", ctypes.c_float),
+    ]
+
+
+class Linear(ctypes.Structure):
+    """Mirror of ``QgnnLinear`` in ``common.h``."""
+
+    _fields_ = [
+        *_records("num_rows in_features out_features x_bits x_row_bytes", ctypes.c_int64),
+        *_records("relu out_bits out_row_bytes num_threads isa", ctypes.c_int64),
+        *_records("x weight factor bias out packed", ctypes.c_void_p),
+        *_records("x_zero_point out_zero_point", ctypes.c_int32),
+        *_records("out_inv_scale", ctypes.c_float),
+    ]
+
+
+def _library_path() -> Path | None:
+    folder = Path(__file__).parent
+    candidates = (folder / f"{_STEM}{suffix}" for suffix in EXTENSION_SUFFIXES)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+@cache
+def _load() -> ctypes.CDLL | str:
+    """Return the library, or the reason why there is none."""
+    path = _library_path()
+    if path is None:
+        return (
+            "the C++ kernels were not compiled when the package was installed "
+            "(install again where a C++ compiler is found)"
+        )
+    try:
+        library = ctypes.CDLL(str(path))
+        library.qgnn_abi_version.restype = ctypes.c_int64
+        version = library.qgnn_abi_version()
+    except (OSError, AttributeError) as error:
+        return f"the compiled library {path.name} does not load: {error}"
+    if version != ABI_VERSION:
+        return f"the compiled library has interface {version}, this package needs {ABI_VERSION}"
+    library.qgnn_isa_name.restype = ctypes.c_char_p
+    for name in ("num_isas", "isa_runs_here", "release_workspace", "propagate", "neighbour_sum"):
+        getattr(library, f"qgnn_{name}").restype = ctypes.c_int64
+    return library
+
+
+def why_unavailable() -> str | None:
+    """Return why the compiled library cannot be used, or ``None`` if it can."""
+    loaded = _load()
+    return loaded if isinstance(loaded, str) else None
+
+
+def library() -> ctypes.CDLL:
+    """Return the compiled library.
+
+    Raises:
+        RuntimeError: If there is none, with the reason.
+    """
+    loaded = _load()
+    if isinstance(loaded, str):
+        raise RuntimeError(loaded)
+    return loaded
+
+
+def compiled_isas() -> list[str]:
+    """Return the instruction sets the library was compiled for, slowest first."""
+    lib = library()
+    return [lib.qgnn_isa_name(ctypes.c_int64(i)).decode() for i in range(lib.qgnn_num_isas())]
+
+
+def available_isas() -> list[str]:
+    """Return the compiled instruction sets that this processor has, slowest first."""
+    lib = library()
+    return [
+        name
+        for i, name in enumerate(compiled_isas())
+        if lib.qgnn_isa_runs_here(ctypes.c_int64(i))
+    ]
+
+
+def selected_isa() -> int:
+    """Return the index of the instruction set to use: the best, or the one the environment names.
+
+    Raises:
+        RuntimeError: If ``QGNN_KERNEL_ISA`` names one that is not available.
+    """
+    available, wanted = available_isas(), os.environ.get(ISA_VARIABLE, "")
+    name = wanted or available[-1]
+    if name not in available:
+        raise RuntimeError(f"{ISA_VARIABLE} must be one of {available} here, got {name!r}")
+    return compiled_isas().index(name)
+
+
+def release_workspace() -> int:
+    """Free the buffer kept between calls of the propagation; return its size in bytes."""
+    return int(library().qgnn_release_workspace())
+
+
+def check_status(status: int) -> None:
+    """Raise ``MemoryError`` if a kernel reports that memory ran out."""
+    if status != 0:
+        raise MemoryError("the packed kernel could not allocate its buffers")

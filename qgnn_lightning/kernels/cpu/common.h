@@ -1,0 +1,90 @@
+// What every instruction set shares: the argument records of the C interface, and vector types.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#define QGNN_INLINE inline __attribute__((always_inline))
+
+// Increase when a record below or the meaning of an argument changes; the loader compares it.
+#define QGNN_ABI_VERSION 1
+
+extern "C" {
+
+// One call of the K-step propagation. Mirrored field by field by cpu/_loader.py.
+struct QgnnPropagation {
+  int64_t num_nodes, num_features, row_bytes, num_bits;
+  int64_t num_steps, delta_sigma, residual_bits, truncated;
+  int64_t num_threads, isa;
+  const int64_t* rowptr;
+  const int32_t* col;
+  const float *inv_degree, *inv_sqrt_degree, *sqrt_degree;
+  const float* x0;
+  float* out;
+  uint8_t* trace;  // nullptr, or [num_steps, num_nodes, row_bytes]
+  const float *scale, *inv_scale, *gain, *residual_unit, *inv_residual_unit;  // [num_steps]
+  const int32_t *zero_point, *shift;                                        // [num_steps]
+  float momentum, restart, start;
+};
+
+// One call of the low-bit linear map. Mirrored field by field by cpu/_loader.py.
+struct QgnnLinear {
+  int64_t num_rows, in_features, out_features, x_bits, x_row_bytes;
+  int64_t relu, out_bits, out_row_bytes, num_threads, isa;
+  const uint8_t* x;        // packed codes [num_rows, x_row_bytes]
+  const int16_t* weight;   // centred weight codes [out_features, in_features]
+  const float *factor, *bias;  // [out_features]; bias may be nullptr
+  float* out;              // [num_rows, out_features], or nullptr when packed
+  uint8_t* packed;         // [num_rows, out_row_bytes], or nullptr
+  int32_t x_zero_point, out_zero_point;
+  float out_inv_scale;
+};
+
+}  // extern "C"
+
+namespace qgnn {
+
+#ifndef QGNN_PD
+#define QGNN_PD 16
+#endif
+#ifndef QGNN_RA
+#define QGNN_RA 2
+#endif
+constexpr int kPrefetchDistance = QGNN_PD;  // entries of the adjacency
+constexpr int kRowsAhead = QGNN_RA;
+
+constexpr int lanes(int bits) { return 8 / bits; }
+// Neighbours whose codes can be summed in bytes (2 bits) or 16-bit elements (4 and 8 bits).
+constexpr int64_t lane_limit(int bits) { return bits == 2 ? 85 : bits == 4 ? 4369 : 257; }
+
+// What a step does, known when compiled for the steps between the first and the last.
+enum Mode { kAny, kDirect, kDelta8, kDelta16 };
+
+// What one worker needs to compute a range of rows of one step.
+struct Step {
+  const QgnnPropagation* call;
+  int64_t index;              // k, or -1: quantize the input only
+  int64_t num_entries, capacity;
+  bool ragged, last;
+  const uint8_t* codes;       // codes of step k
+  uint8_t* next;              // codes of step k + 1, nullptr in the last step
+  void* residual;             // delta-sigma: [num_nodes, capacity] int8 or int16
+  float* state;               // momentum != 0: [num_nodes, capacity]
+  const uint8_t* const* history;  // delta-sigma, last step: the codes of every step
+  const uint8_t* padding;     // [row_bytes] mask of the bits that belong to features
+  const float* tables;        // [num_steps, 16]: scale * centred code, repeated
+};
+
+struct RowScratch {
+  float *x, *out;             // [capacity] padded copies of one row
+};
+
+using StepFunction = void (*)(const Step&, int64_t begin, int64_t end, const RowScratch&);
+using SumFunction = void (*)(const uint8_t* codes, const int64_t* rowptr, const int32_t* col,
+                             const float* weight, int64_t row_bytes, int64_t num_features,
+                             int64_t num_entries, int64_t begin, int64_t end, void* out,
+                             int32_t* scratch);
+using LinearFunction = void (*)(const QgnnLinear&, const void* weight, int64_t begin, int64_t end,
+                                void* scratch);
+
+}  // namespace qgnn

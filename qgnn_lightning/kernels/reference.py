@@ -1,0 +1,174 @@
+"""What every operation computes, in torch alone. The other backends are optimisations of this.
+
+Each float32 operation is rounded on its own, in the order written here; sums of codes are exact.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ._constants import RESIDUAL_LIMIT, StepCoefficients, StepConstants, start_weight
+from ._grid import GridTable
+from ._graph import PackedGraph
+from .layout import PackedLayout
+
+_EXACT_FLOAT32 = 1 << 24
+_ROWS_AT_ONCE = 1 << 16
+
+
+def pack(codes: Tensor, num_bits: int) -> Tensor:
+    """Pack uint8 codes ``(rows, features)`` into bytes ``(rows, row_bytes)``."""
+    layout = PackedLayout(codes.shape[1], num_bits)
+    padded = F.pad(codes, (0, layout.capacity - codes.shape[1]))
+    lanes = padded.view(codes.shape[0], layout.codes_per_byte, layout.row_bytes)
+    packed = torch.zeros_like(lanes[:, 0])
+    for lane in range(layout.codes_per_byte):
+        packed |= lanes[:, lane] << (num_bits * lane)
+    return packed
+
+
+def unpack(packed: Tensor, num_bits: int, num_features: int) -> Tensor:
+    """Return the uint8 codes ``(rows, features)`` of packed bytes."""
+    layout = PackedLayout(num_features, num_bits)
+    lanes = [
+        (packed >> (num_bits * lane)) & layout.max_code for lane in range(layout.codes_per_byte)
+    ]
+    return torch.cat(lanes, dim=1)[:, :num_features].contiguous()
+
+
+def sum_codes(codes: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
+    """Return the exact int32 sums over neighbours of uint8 codes ``(nodes, features)``."""
+    counts = rowptr[1:] - rowptr[:-1]
+    largest = int(counts.max()) * 255 if counts.numel() else 0
+    exact = torch.float32 if largest < _EXACT_FLOAT32 else torch.float64
+    if col.numel() == 0:
+        return codes.new_zeros((counts.numel(), codes.shape[1]), dtype=torch.int32)
+    sums = F.embedding_bag(
+        col.long(), codes.to(exact), rowptr, mode="sum", include_last_offset=True
+    )
+    return sums.to(torch.int32)
+
+
+def neighbour_sum(
+    packed: Tensor, rowptr: Tensor, col: Tensor, num_bits: int, num_features: int
+) -> Tensor:
+    """Return ``sum_j q_j`` over the neighbours of every row, int32, exact."""
+    return sum_codes(unpack(packed, num_bits, num_features), rowptr, col)
+
+
+def weighted_neighbour_sum(
+    packed: Tensor, rowptr: Tensor, col: Tensor, weight: Tensor, num_bits: int, num_features: int
+) -> Tensor:
+    """Return ``sum_e w_e q_col(e)`` in the order of the entries, product and sum rounded apart."""
+    codes = unpack(packed, num_bits, num_features)
+    counts = rowptr[1:] - rowptr[:-1]
+    rows = torch.repeat_interleave(torch.arange(counts.numel(), device=col.device), counts)
+    sums = torch.zeros(counts.numel(), num_features, device=col.device)
+    for part in range(0, col.numel(), _ROWS_AT_ONCE):
+        entries = slice(part, part + _ROWS_AT_ONCE)
+        terms = weight[entries, None] * codes[col[entries]].to(torch.float32)
+        sums.index_add_(0, rows[entries], terms)
+    return sums
+
+
+def quantize(v: Tensor, table: GridTable, inv_scale: Tensor, step: int) -> Tensor:
+    """Return the uint8 codes of ``v`` on the grid of a step."""
+    zero_point = int(table.zero_point[step])
+    top = 255 if table.truncated else (1 << table.num_bits) - 1
+    level = (v * inv_scale[step]).round().clamp(-zero_point, top - zero_point).to(torch.int32)
+    level = level + zero_point
+    if table.truncated:
+        level = ((level + int(table.shift[step])).clamp(0, 255) + 42) // table.stride
+    return level.to(torch.uint8)
+
+
+def centre(codes: Tensor, table: GridTable, step: int) -> Tensor:
+    """Return the centred codes ``m q - z`` as float32."""
+    centred = codes.to(torch.int32) * table.stride - table.zero_point[step].item()
+    return centred.to(torch.float32)
+
+
+class _Propagation:
+    """Operands of one propagation, shared by its two forms."""
+
+    def __init__(
+        self, x0: Tensor, graph: PackedGraph, table: GridTable, weights: StepCoefficients, bits: int
+    ) -> None:
+        self.graph, self.table, self.weights = graph, table, weights
+        self.constants = StepConstants.of(table, weights.message, bits)
+        self.z0 = graph.inv_sqrt_degree[:, None] * x0
+        self.limit = RESIDUAL_LIMIT[bits]
+        self.trace: list[Tensor] = []
+
+    def encode(self, v: Tensor, step: int) -> Tensor:
+        """Quantize on the grid of a step and remember the codes."""
+        codes = quantize(v, self.table, self.constants.inv_scale, step)
+        self.trace.append(codes)
+        return codes
+
+    def message(self, codes: Tensor, step: int) -> Tensor:
+        """Return ``b D^-1 A' (s c)`` from the exact integer sum of the codes."""
+        graph = self.graph
+        counts = (graph.rowptr[1:] - graph.rowptr[:-1]).to(torch.int32)[:, None]
+        sums = sum_codes(codes, graph.rowptr, graph.col) * self.table.stride
+        total = sums - self.table.zero_point[step].item() * counts
+        gain = self.constants.gain[step] * graph.inv_degree
+        return gain[:, None] * total.to(torch.float32)
+
+    def value(self, codes: Tensor, step: int) -> Tensor:
+        """Return the reals that codes stand for."""
+        return self.table.scale[step] * centre(codes, self.table, step)
+
+    def stored(self, residual: Tensor, step: int) -> Tensor:
+        """Return the residual as it comes back from its fixed-point storage."""
+        fixed = (residual * self.constants.inv_residual_unit[step]).round()
+        fixed = fixed.clamp(-self.limit, self.limit)
+        return self.constants.residual_unit[step] * fixed
+
+    def direct(self) -> Tensor:
+        """Return ``z_K`` of the direct form."""
+        own, restart = self.weights.own, self.weights.restart * self.z0
+        z = self.z0
+        for step in range(self.table.num_steps):
+            message = self.message(self.encode(z, step), step)
+            following = message + restart
+            z = following + own * z if own != 0 else following
+        return z
+
+    def delta_sigma(self) -> Tensor:
+        """Return ``z_K`` of the delta-sigma form."""
+        own = self.weights.own
+        start = start_weight(own, self.weights.restart) * self.z0
+        v, change = self.z0, start
+        for step in range(self.table.num_steps):
+            codes = self.encode(v, step)
+            rest = v - self.value(codes, step)
+            message = self.message(codes, step)
+            if step > 0:
+                rest = self.stored(rest, step)
+            if own != 0:
+                change = message + (own * change if step > 0 else start)
+                v = rest + change
+            else:
+                v = (rest + start) + message if step == 0 else rest + message
+        total = self.value(self.trace[0], 0)
+        for step in range(1, self.table.num_steps):
+            total = total + self.value(self.trace[step], step)
+        return total + v
+
+
+def propagate(
+    x0: Tensor,
+    graph: PackedGraph,
+    table: GridTable,
+    weights: StepCoefficients,
+    delta_sigma: bool,
+    residual_bits: int,
+) -> tuple[Tensor, Tensor]:
+    """Return the propagated features and the packed codes of every step."""
+    run = _Propagation(x0, graph, table, weights, residual_bits)
+    z = run.delta_sigma() if delta_sigma else run.direct()
+    packed = torch.stack([pack(codes, table.num_bits) for codes in run.trace])
+    return z * graph.sqrt_degree[:, None], packed

@@ -1,0 +1,90 @@
+"""Checks at the border; a message names the parameter, the rule and the value."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .layout import SUPPORTED_BITS, PackedLayout
+
+MAX_ROW_ENTRIES = 1 << 23
+"""Most neighbours of one row: 255 times as many still fit into 32 bits."""
+
+MAX_IN_FEATURES = 1 << 15
+"""Most inputs of a low-bit linear map: 255 * 255 times as many still fit into 32 bits."""
+
+
+def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}")
+
+
+def check_tensor(name: str, tensor: Tensor, dtype: torch.dtype, dim: int) -> None:
+    """Raise ``ValueError`` unless ``tensor`` has the type and the number of dimensions."""
+    if tensor.dtype != dtype:
+        raise ValueError(f"{name} must be {dtype}, got {tensor.dtype}")
+    if tensor.dim() != dim:
+        raise ValueError(f"{name} must have {dim} dimension(s), got shape {tuple(tensor.shape)}")
+
+
+def check_vector(name: str, tensor: Tensor, dtype: torch.dtype, size: int) -> None:
+    """Raise ``ValueError`` unless ``tensor`` is a vector of the type and size."""
+    check_tensor(name, tensor, dtype, 1)
+    if tensor.numel() != size:
+        raise ValueError(f"{name} must have {size} element(s), got {tensor.numel()}")
+
+
+def check_codes(codes: Tensor, num_bits: int) -> None:
+    """Raise ``ValueError`` unless ``codes`` is uint8 ``(rows, features)`` below ``2**num_bits``."""
+    check_choice("num_bits", num_bits, SUPPORTED_BITS)
+    check_tensor("codes", codes, torch.uint8, 2)
+    if codes.shape[1] < 1:
+        raise ValueError(f"codes must have at least 1 feature, got shape {tuple(codes.shape)}")
+    if num_bits < 8 and codes.numel() and int(codes.max()) >= 1 << num_bits:
+        raise ValueError(
+            f"codes must be below {1 << num_bits} with num_bits {num_bits}, got {int(codes.max())}"
+        )
+
+
+def check_packed(name: str, packed: Tensor, layout: PackedLayout) -> None:
+    """Raise ``ValueError`` unless ``packed`` has the bytes per row of ``layout``."""
+    check_tensor(name, packed, torch.uint8, 2)
+    if packed.shape[1] != layout.row_bytes:
+        raise ValueError(
+            f"{name} must have {layout.row_bytes} bytes per row for {layout.num_features} features "
+            f"of {layout.num_bits} bits, got {packed.shape[1]}"
+        )
+
+
+def check_csr(rowptr: Tensor, col: Tensor, *, num_columns: int) -> None:
+    """Raise ``ValueError`` unless rows are well-formed and every column exists."""
+    check_tensor("rowptr", rowptr, torch.int64, 1)
+    check_tensor("col", col, torch.int32, 1)
+    if rowptr.numel() < 1:
+        raise ValueError("rowptr must have at least 1 element, got 0")
+    counts = rowptr[1:] - rowptr[:-1]
+    if int(rowptr[0]) != 0 or int(rowptr[-1]) != col.numel():
+        raise ValueError(
+            f"rowptr must run from 0 to the {col.numel()} entries of col, "
+            f"got {int(rowptr[0])} to {int(rowptr[-1])}"
+        )
+    if counts.numel() and int(counts.min()) < 0:
+        raise ValueError(f"rowptr must not decrease, got a row of {int(counts.min())} entries")
+    if counts.numel() and int(counts.max()) > MAX_ROW_ENTRIES:
+        raise ValueError(
+            f"rowptr must give a row at most {MAX_ROW_ENTRIES} entries, got {int(counts.max())}"
+        )
+    if col.numel() and not (0 <= int(col.min()) and int(col.max()) < num_columns):
+        raise ValueError(
+            f"col must be in 0..{num_columns - 1}, got {int(col.min())}..{int(col.max())}"
+        )
+
+
+def check_num_threads(num_threads: int | None) -> int:
+    """Return the number of threads to use; ``None`` means ``torch.get_num_threads()``."""
+    if num_threads is None:
+        return torch.get_num_threads()
+    if num_threads < 1:
+        raise ValueError(f"num_threads must be at least 1, got {num_threads}")
+    return num_threads

@@ -1,0 +1,41 @@
+"""Layers and networks: quantized linear maps, messages and propagations."""
+
+from qgnn_lightning.nn._delta_sigma_messages import DeltaSigmaMessages
+from qgnn_lightning.nn._direct_messages import DirectMessages
+from qgnn_lightning.nn._factory import (
+    PropagationConfig,
+    make_messages,
+    make_propagation,
+)
+from qgnn_lightning.nn._linear import QuantizedLinear
+from qgnn_lightning.nn._messages import Messages
+from qgnn_lightning.nn._networks import NetworkConfig, QuantizedGNN
+from qgnn_lightning.nn._personalized import PersonalizedPropagation, PowerPropagation
+from qgnn_lightning.nn._propagation import Propagation
+from qgnn_lightning.nn._smoothness_aware import SmoothnessAwarePropagation
+from qgnn_lightning.nn._step import Recurrence, State, Step
+from qgnn_lightning.nn._unrolled_multiplier import (
+    ReleasedCodePropagation,
+    UnrolledMultiplierPropagation,
+)
+
+__all__ = [
+    "DeltaSigmaMessages",
+    "DirectMessages",
+    "Messages",
+    "NetworkConfig",
+    "PersonalizedPropagation",
+    "PowerPropagation",
+    "Propagation",
+    "PropagationConfig",
+    "QuantizedGNN",
+    "QuantizedLinear",
+    "Recurrence",
+    "ReleasedCodePropagation",
+    "SmoothnessAwarePropagation",
+    "State",
+    "Step",
+    "UnrolledMultiplierPropagation",
+    "make_messages",
+    "make_propagation",
+]

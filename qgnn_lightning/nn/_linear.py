@@ -1,0 +1,123 @@
+"""Linear layer on quantized features and weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from qgnn_lightning.nn._sparse import SparsePattern, sparse_product
+from qgnn_lightning.quantization import Quantized, Quantizer
+
+# Sums of whole numbers are exact in float32 below this.
+_EXACT_IN_FLOAT32 = 2**24
+
+
+class QuantizedLinear(nn.Module):
+    r"""Linear layer whose features and weights are quantized first and dropped out after.
+
+    .. math:: y = s_x s_w \,(c_x\, c_w^\top) + b
+
+    The product is one of whole numbers; in evaluation mode it is exact.
+
+    Args:
+        in_features: Number of input features.
+        out_features: Number of output features.
+        input_quantizer: Quantizes the features.
+        weight_quantizer: Quantizes the weights; per channel means per output feature.
+        dropout: Probability to drop a quantized feature while training, in [0, 1).
+
+    Shapes:
+        x: ``(num_nodes, in_features)``, dense or torch.sparse CSR ->
+        ``(num_nodes, out_features)``.
+
+    Raises:
+        ValueError: If ``dropout`` is outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        input_quantizer: Quantizer,
+        weight_quantizer: Quantizer,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+        self.in_features = in_features
+        self.out_features = out_features
+        self.dropout = dropout
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.bias = nn.Parameter(torch.empty(out_features))
+        self.input_quantizer = input_quantizer
+        self.weight_quantizer = weight_quantizer
+        self._pattern: SparsePattern | None = None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weights and bias as torch.nn.Linear does."""
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        bound = 1 / math.sqrt(max(self.in_features, 1))
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight_quantizer(self.weight)
+        if x.layout == torch.sparse_csr:
+            pattern = self._pattern_of(x)
+            features = self.input_quantizer(x.values())
+            double = self._needs_double(pattern.max_count, features, weight)
+            codes = self._drop(features.centred)
+            total = self._product(codes, weight.centred, double, pattern)
+        else:
+            features = self.input_quantizer(x)
+            double = self._needs_double(self.in_features, features, weight)
+            total = self._product(self._drop(features.centred), weight.centred, double, None)
+        scale = _product_of_scales(features, weight)
+        return total + self.bias if scale is None else total * scale + self.bias
+
+    def _drop(self, centred: Tensor) -> Tensor:
+        return functional.dropout(centred, self.dropout, self.training)
+
+    @staticmethod
+    def _product(
+        codes: Tensor, weight: Tensor, double: bool, pattern: SparsePattern | None
+    ) -> Tensor:
+        dtype = codes.dtype
+        if double:
+            codes, weight = codes.double(), weight.double()
+        if pattern is None:
+            return functional.linear(codes, weight).to(dtype)
+        return sparse_product(codes, pattern, weight.t()).to(dtype)
+
+    def _needs_double(self, num_terms: int, features: Quantized, weight: Quantized) -> bool:
+        """Whether an exact sum could leave the whole numbers of float32."""
+        if self.training or features.scale is None or weight.scale is None:
+            return False
+        # A centred code lies in [-255, 255], also that of two truncated bits.
+        largest = 1.0
+        for quantizer in (self.input_quantizer, self.weight_quantizer):
+            grid = quantizer.grid()
+            largest *= 1 if grid is None else grid.quant_max * grid.stride
+        return num_terms * largest >= _EXACT_IN_FLOAT32
+
+    def _pattern_of(self, x: Tensor) -> SparsePattern:
+        if self._pattern is None or not self._pattern.matches(x):
+            self._pattern = SparsePattern.of(x)
+        return self._pattern
+
+    def extra_repr(self) -> str:
+        """Sizes, for printing."""
+        return f"{self.in_features}, {self.out_features}, dropout={self.dropout}"
+
+
+def _product_of_scales(features: Quantized, weight: Quantized) -> Tensor | None:
+    weight_scale = weight.scale
+    if weight_scale is not None and weight_scale.dim() == 2:
+        weight_scale = weight_scale.t()
+    if features.scale is None or weight_scale is None:
+        return weight_scale if features.scale is None else features.scale
+    return features.scale * weight_scale

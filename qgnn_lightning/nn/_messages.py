@@ -1,0 +1,65 @@
+"""How nodes tell their neighbours about themselves: the interface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+
+from torch import Tensor, nn
+
+from qgnn_lightning.graph import Adjacency
+from qgnn_lightning.nn._step import Correction, Recurrence, State, Step
+from qgnn_lightning.quantization import IdentityQuantizer, Quantizer
+
+
+class Messages(nn.Module, ABC):
+    r"""One propagation step with quantized messages.
+
+    Everything happens in the basis :math:`z = D^{-1/2} h`, where
+    :math:`\hat A h` becomes the mean over the neighbours: messages are sums of codes without
+    any weight.
+
+    Args:
+        quantizers: One per step, for the messages.
+        change_quantizers: One per step, for the second message of a corrected step; empty where
+            there are no corrections.
+    """
+
+    def __init__(
+        self, quantizers: Iterable[Quantizer], change_quantizers: Iterable[Quantizer] = ()
+    ) -> None:
+        super().__init__()
+        self.quantizers = nn.ModuleList(quantizers)
+        self.change_quantizers = nn.ModuleList(change_quantizers)
+
+    @abstractmethod
+    def start(self, z0: Tensor) -> State:
+        """State before the first step."""
+
+    @abstractmethod
+    def advance(
+        self,
+        index: int,
+        state: State,
+        z0: Tensor,
+        adjacency: Adjacency,
+        recurrence: Recurrence,
+        correction: Correction | None,
+    ) -> Step:
+        """Do one step."""
+
+    def observe_change(self, index: int, change: Tensor) -> None:
+        """Track the range of the change while no correction needs it yet."""
+        if self.change_quantizers:
+            quantizer = self.change_quantizers[index]
+            assert isinstance(quantizer, Quantizer)
+            quantizer.observe(change.detach())
+
+
+def identity_quantizers(num_steps: int) -> list[Quantizer]:
+    """Full precision in every step."""
+    return [IdentityQuantizer() for _ in range(num_steps)]
+
+
+#: Makes the quantizer of one step.
+QuantizerFactory = Callable[[], Quantizer]

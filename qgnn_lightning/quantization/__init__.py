@@ -1,0 +1,41 @@
+"""Uniform quantization to few bits, with ranges that are tracked, learned or truncated."""
+
+from qgnn_lightning.quantization._bitwise_truncation import BitwiseTruncationQuantizer
+from qgnn_lightning.quantization._error import clipped_fraction, signal_to_noise_ratio
+from qgnn_lightning.quantization._factory import QuantizerName, make_quantizer
+from qgnn_lightning.quantization._functional import (
+    affine_codes,
+    grid_of_range,
+    quantize,
+    round_half_even,
+    skewness,
+    truncate_to_two_bits,
+)
+from qgnn_lightning.quantization._grid import Grid, Quantized
+from qgnn_lightning.quantization._identity import IdentityQuantizer
+from qgnn_lightning.quantization._learned_range import LearnedRangeQuantizer
+from qgnn_lightning.quantization._min_max import MinMaxQuantizer
+from qgnn_lightning.quantization._precision import PRESETS, Precision
+from qgnn_lightning.quantization._quantizer import Quantizer
+
+__all__ = [
+    "PRESETS",
+    "BitwiseTruncationQuantizer",
+    "Grid",
+    "IdentityQuantizer",
+    "LearnedRangeQuantizer",
+    "MinMaxQuantizer",
+    "Precision",
+    "Quantized",
+    "Quantizer",
+    "QuantizerName",
+    "affine_codes",
+    "clipped_fraction",
+    "grid_of_range",
+    "make_quantizer",
+    "quantize",
+    "round_half_even",
+    "signal_to_noise_ratio",
+    "skewness",
+    "truncate_to_two_bits",
+]

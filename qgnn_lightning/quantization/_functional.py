@@ -1,0 +1,131 @@
+"""The formulas of quantization as pure functions, with straight-through gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_SMALLEST_SCALE = 1e-12
+
+
+class _RoundHalfEven(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.round()
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        return grad_outputs[0]
+
+
+def round_half_even(x: Tensor) -> Tensor:
+    """Round to whole numbers; the gradient passes straight through."""
+    result: Tensor = _RoundHalfEven.apply(x)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _AffineCodes(torch.autograd.Function):
+    """Keeps only ``x`` for the backward pass, where autograd's chain would keep four tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        ctx.save_for_backward(x, scale, low, high)
+        return (x * scale.reciprocal()).round_().clamp_(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        x, scale, low, high = ctx.saved_tensors
+        inverse = scale.reciprocal()
+        v = x * inverse
+        passed = grad_outputs[0] * ((v >= low) & (v <= high))
+        grad_x, grad_scale = ctx.needs_input_grad[:2]
+        passed_x = passed * inverse
+        return (
+            passed_x if grad_x else None,
+            -(passed_x * v).sum_to_size(scale.shape) if grad_scale else None,
+            None,
+            None,
+        )
+
+
+def affine_codes(x: Tensor, scale: Tensor, zero_point: Tensor, num_bits: int) -> Tensor:
+    r"""Centred codes of an affine grid, with a straight-through gradient.
+
+    .. math:: c = \operatorname{clip}(\operatorname{round}(x / s),\; -z,\; 2^b - 1 - z)
+
+    Rounding counts as the identity in the backward pass, so that the derivative of
+    :math:`s\,c` by :math:`s` is :math:`\operatorname{round}(v) - v` inside the range
+    (:math:`v = x/s`) and the clip value outside.
+
+    Source: Esser et al., "Learned Step Size Quantization", ICLR 2020, equation 3.
+
+    Args:
+        x: What to quantize.
+        scale: Positive, broadcastable to ``x``.
+        zero_point: Whole numbers in :math:`[0, 2^b - 1]`, shaped as ``scale``.
+        num_bits: Bits :math:`b`.
+
+    Shapes:
+        x: any -> same; whole numbers in the type of ``x``.
+    """
+    high = (2**num_bits - 1) - zero_point
+    result: Tensor = _AffineCodes.apply(x, scale, -zero_point, high)  # type: ignore[no-untyped-call]
+    return result
+
+
+def grid_of_range(low: Tensor, high: Tensor, num_bits: int) -> tuple[Tensor, Tensor]:
+    r"""Scale and zero point of the affine grid that covers a range and contains 0 exactly.
+
+    .. math:: s = (h - l) / (2^b - 1), \qquad z = \operatorname{round}(-l / s),
+        \qquad l = \min(\text{low}, 0),\; h = \max(\text{high}, 0)
+
+    Args:
+        low: Smallest value.
+        high: Largest value.
+        num_bits: Bits :math:`b`.
+
+    Returns:
+        ``(scale, zero_point)``, shaped as ``low``; the scale is positive even for an empty range.
+    """
+    low, high = low.clamp(max=0), high.clamp(min=0)
+    scale = ((high - low) / (2**num_bits - 1)).clamp(min=_SMALLEST_SCALE)
+    return scale, (-low / scale).round().clamp(0, 2**num_bits - 1)
+
+
+def truncate_to_two_bits(fine_code: Tensor) -> Tensor:
+    r"""Nearest of the four 8-bit codes {0, 85, 170, 255}, whose upper two bits tell them apart.
+
+    255 = 3 * 85, and 85 is odd: no code lies midway, so there are no ties.
+
+    Source: Wang et al., "Low-bit Quantization for Deep Graph Neural Networks with
+    Smoothness-aware Message Propagation", CIKM 2023 (bitwise truncation).
+
+    Args:
+        fine_code: Codes in [0, 255]; the gradient passes straight through.
+
+    Shapes:
+        fine_code: any -> same.
+    """
+    return round_half_even(fine_code / 85) * 85
+
+
+def quantize(x: Tensor, scale: Tensor, zero_point: Tensor, num_bits: int) -> Tensor:
+    """Codes in 0 ... 2^b - 1 as uint8, without a gradient; see :func:`affine_codes`."""
+    with torch.no_grad():
+        return (affine_codes(x, scale, zero_point, num_bits) + zero_point).to(torch.uint8)
+
+
+def skewness(x: Tensor) -> Tensor:
+    r"""Third standardised moment, :math:`E[(x - \bar x)^3] / E[(x - \bar x)^2]^{3/2}`; 0 if constant.
+
+    Shapes:
+        x: any -> ``()``.
+    """
+    if x.numel() == 0:
+        return x.new_zeros(())
+    centred = x - x.mean()
+    spread = centred.square().mean()
+    third = centred.pow(3).mean()
+    return torch.where(spread > 0, third / spread.clamp(min=1e-30).pow(1.5), 0.0)

@@ -1,0 +1,56 @@
+"""Bits of every stage of a network, and their presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+FULL_PRECISION = 32
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Bits per stage: 1 to 8, or 32 where a stage is not quantized.
+
+    Args:
+        input: Features that enter the network.
+        weight: Weights of the linear layers.
+        activation: Hidden representations.
+        message: What nodes send to their neighbours.
+        aggregate: What a node makes of its neighbours' messages.
+        update: The representation after each step.
+
+    Raises:
+        ValueError: If a stage has other bits.
+    """
+
+    input: int = FULL_PRECISION
+    weight: int = FULL_PRECISION
+    activation: int = FULL_PRECISION
+    message: int = FULL_PRECISION
+    aggregate: int = FULL_PRECISION
+    update: int = FULL_PRECISION
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            bits = getattr(self, field.name)
+            if bits != FULL_PRECISION and bits not in range(1, 9):
+                raise ValueError(f"{field.name} bits must be 1 to 8, or 32 for full precision, got {bits}")
+
+    @classmethod
+    def operands(cls, num_bits: int) -> Precision:
+        """The same bits in every operand stage: input, weight, activation, message."""
+        return cls(num_bits, num_bits, num_bits, num_bits)
+
+    @property
+    def full(self) -> bool:
+        """Whether no stage is quantized."""
+        return all(getattr(self, field.name) == FULL_PRECISION for field in fields(self))
+
+
+PRESETS: dict[str, Precision] = {
+    "float32": Precision(),
+    "int8": Precision.operands(8),
+    "int4": Precision.operands(4),
+    "int2": Precision.operands(2),
+    "int2-paper": Precision(2, 2, 2, 2, 2, 2),
+}
