@@ -2,6 +2,7 @@
 
 from qgnn_lightning.nn._delta_sigma_messages import DeltaSigmaMessages
 from qgnn_lightning.nn._direct_messages import DirectMessages
+from qgnn_lightning.nn._error_bound import ErrorBound, contraction, error_bound, exact_steps
 from qgnn_lightning.nn._factory import (
     PropagationConfig,
     make_messages,
@@ -22,6 +23,7 @@ from qgnn_lightning.nn._unrolled_multiplier import (
 __all__ = [
     "DeltaSigmaMessages",
     "DirectMessages",
+    "ErrorBound",
     "Messages",
     "NetworkConfig",
     "PersonalizedPropagation",
@@ -36,6 +38,9 @@ __all__ = [
     "State",
     "Step",
     "UnrolledMultiplierPropagation",
+    "contraction",
+    "error_bound",
+    "exact_steps",
     "make_messages",
     "make_propagation",
 ]

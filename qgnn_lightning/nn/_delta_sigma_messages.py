@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from qgnn_lightning.graph import Adjacency
@@ -74,6 +75,20 @@ class DeltaSigmaMessages(Messages):
         if residual_bits is not None and residual_bits not in RESIDUAL_FORMATS:
             raise ValueError(f"residual_bits must be 8, 16 or None, got {residual_bits}")
         self.residual_bits = residual_bits
+
+    @property
+    def only_messages_are_rounded(self) -> bool:
+        return True
+
+    def largest_storage_error(self, index: int) -> Tensor:
+        total = torch.zeros(())
+        for quantizer in self.quantizers[1 : index + 1]:
+            assert isinstance(quantizer, Quantizer)
+            grid = quantizer.grid()
+            if grid is not None and self.residual_bits is not None:
+                fraction_bits, _ = RESIDUAL_FORMATS[self.residual_bits]
+                total = total.to(grid.scale) + grid.scale * 2.0**-fraction_bits / 2
+        return total
 
     def start(self, z0: Tensor) -> DeltaSigmaState:
         return DeltaSigmaState(None, z0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn._messages import Messages, identity_quantizers
 from qgnn_lightning.nn._step import Correction, Recurrence, State, Step, receive
-from qgnn_lightning.quantization import Quantized, Quantizer
+from qgnn_lightning.quantization import IdentityQuantizer, Quantized, Quantizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,14 @@ class DirectMessages(Messages):
         steps = len(self.quantizers)
         self.aggregate_quantizers = nn.ModuleList(aggregate_quantizers or identity_quantizers(steps))
         self.update_quantizers = nn.ModuleList(update_quantizers or identity_quantizers(steps))
+
+    @property
+    def only_messages_are_rounded(self) -> bool:
+        after = [*self.aggregate_quantizers, *self.update_quantizers]
+        return all(isinstance(quantizer, IdentityQuantizer) for quantizer in after)
+
+    def largest_storage_error(self, index: int) -> Tensor:
+        return torch.zeros(())
 
     def start(self, z0: Tensor) -> DirectState:
         return DirectState(z0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
+import torch
 from torch import Tensor, nn
 
 from qgnn_lightning.graph import Adjacency
@@ -48,6 +49,23 @@ class Messages(nn.Module, ABC):
     ) -> Step:
         """Do one step."""
 
+    @property
+    @abstractmethod
+    def only_messages_are_rounded(self) -> bool:
+        """Whether no other stage of a step is quantized."""
+
+    @abstractmethod
+    def largest_storage_error(self, index: int) -> Tensor:
+        """Upper limit of what storage between the steps, up to a step, has rounded away."""
+
+    def half_step(self, index: int) -> Tensor:
+        """Largest rounding error of a step's message that is not clipped."""
+        return _half_step(self.quantizers[index])
+
+    def half_step_of_change(self, index: int) -> Tensor:
+        """Largest rounding error of a step's second message that is not clipped."""
+        return _half_step(self.change_quantizers[index])
+
     def observe_change(self, index: int, change: Tensor) -> None:
         """Track the range of the change while no correction needs it yet."""
         if self.change_quantizers:
@@ -56,10 +74,12 @@ class Messages(nn.Module, ABC):
             quantizer.observe(change.detach())
 
 
+def _half_step(quantizer: nn.Module) -> Tensor:
+    assert isinstance(quantizer, Quantizer)
+    grid = quantizer.grid()
+    return torch.zeros(()) if grid is None else grid.scale * grid.stride / 2
+
+
 def identity_quantizers(num_steps: int) -> list[Quantizer]:
     """Full precision in every step."""
     return [IdentityQuantizer() for _ in range(num_steps)]
-
-
-#: Makes the quantizer of one step.
-QuantizerFactory = Callable[[], Quantizer]

@@ -36,6 +36,9 @@ class PersonalizedPropagation(Propagation):
     def corrections(self, x: Tensor, adjacency: Adjacency) -> NoCorrections:
         return NoCorrections()
 
+    def correction_strengths(self) -> list[float]:
+        return [0.0] * self.num_steps
+
 
 class PowerPropagation(Propagation):
     r"""Multiply by powers of the normalised adjacency: smooths without limit.
@@ -56,3 +59,6 @@ class PowerPropagation(Propagation):
 
     def corrections(self, x: Tensor, adjacency: Adjacency) -> NoCorrections:
         return NoCorrections()
+
+    def correction_strengths(self) -> list[float]:
+        return [0.0] * self.num_steps

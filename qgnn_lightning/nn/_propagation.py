@@ -66,6 +66,13 @@ class Propagation(nn.Module, ABC):
     def corrections(self, x: Tensor, adjacency: Adjacency) -> StepCorrections:
         """The corrections of one forward pass."""
 
+    @abstractmethod
+    def correction_strengths(self) -> list[float] | None:
+        r"""Factor :math:`c_k` of each step's correction, :math:`c_k L (\tilde H - H_k)`.
+
+        ``None`` where it is known only after the steps are done.
+        """
+
     def steps(self, x: Tensor, adjacency: Adjacency) -> Iterator[Step]:
         r"""Do the steps one by one, in the basis :math:`z = D^{-1/2} h`.
 

@@ -87,6 +87,9 @@ class SmoothnessAwarePropagation(Propagation):
     def corrections(self, x: Tensor, adjacency: Adjacency) -> StepCorrections:
         return _PersistentCorrections(self, x, adjacency)
 
+    def correction_strengths(self) -> list[float]:
+        return [2 * self.step_size * value for value in self.multipliers.value.tolist()]
+
     def limit(self, x: Tensor, adjacency: Adjacency) -> Tensor | float:
         """The budget on one graph and input."""
         return self.budget.limit(
@@ -106,11 +109,11 @@ class _PersistentCorrections(StepCorrections):
     ) -> None:
         self.propagation = propagation
         self.adjacency = adjacency
-        self.multipliers: list[float] = propagation.multipliers.value.tolist()
+        self.strengths = propagation.correction_strengths()
         self.limit = propagation.limit(x, adjacency) if propagation.training else 0.0
 
     def at(self, index: int) -> Correction | None:
-        strength = 2 * self.propagation.step_size * self.multipliers[index]
+        strength = self.strengths[index]
         if strength == 0:
             return None
         return lambda change, smoothed: strength * (change - smoothed)
@@ -120,14 +123,14 @@ class _PersistentCorrections(StepCorrections):
         if not self.propagation.training:
             return
         change = step.change.detach()
-        if self.multipliers[step.index] == 0:
+        if self.strengths[step.index] == 0:
             self.propagation.messages.observe_change(step.index, change)
-        energy = self._energy(change, self.multipliers[step.index])
+        energy = self._energy(change, self.strengths[step.index])
         self.propagation.violation[step.index] = energy - self.limit
 
-    def _energy(self, change: Tensor, multiplier: float) -> Tensor:
+    def _energy(self, change: Tensor, strength: float) -> Tensor:
         # L is below 2 I: where even twice the norm is within the budget, a multiplier of 0 stays.
         upper = 2 * (self.adjacency.degree[:, None] * change.square()).sum()
-        if multiplier == 0 and bool(upper <= self.limit):
+        if strength == 0 and bool(upper <= self.limit):
             return upper
         return change_energy(self.adjacency, change, random_walk(self.adjacency, change))

@@ -37,6 +37,9 @@ class _UnrolledPropagation(Propagation):
     def corrections(self, x: Tensor, adjacency: Adjacency) -> StepCorrections:
         return _UnrolledCorrections(self, x, adjacency)
 
+    def correction_strengths(self) -> None:
+        return None
+
     @abstractmethod
     def take_off(self, multiplier: Tensor, change: Tensor, smoothed: Tensor) -> Tensor:
         """What the correction takes off a step."""

@@ -15,7 +15,7 @@ from qgnn_lightning.quantization._grid import Grid, Quantized
 from qgnn_lightning.quantization._identity import IdentityQuantizer
 from qgnn_lightning.quantization._learned_range import LearnedRangeQuantizer
 from qgnn_lightning.quantization._min_max import MinMaxQuantizer
-from qgnn_lightning.quantization._precision import PRESETS, Precision
+from qgnn_lightning.quantization._precision import PRESETS, Precision, make_precision
 from qgnn_lightning.quantization._quantizer import Quantizer
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "affine_codes",
     "clipped_fraction",
     "grid_of_range",
+    "make_precision",
     "make_quantizer",
     "quantize",
     "round_half_even",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 FULL_PRECISION = 32
 
@@ -54,3 +54,22 @@ PRESETS: dict[str, Precision] = {
     "int2": Precision.operands(2),
     "int2-paper": Precision(2, 2, 2, 2, 2, 2),
 }
+
+
+def make_precision(preset: str, stage_bits: dict[str, int] | None = None) -> Precision:
+    """Bits of the stages: a preset, with single stages overridden.
+
+    Args:
+        preset: A key of :data:`PRESETS`.
+        stage_bits: Bits by stage.
+
+    Raises:
+        ValueError: If the preset, a stage or its bits are unknown.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"bits must be one of {list(PRESETS)}, got {preset!r}")
+    stages = [field.name for field in fields(Precision)]
+    for stage in stage_bits or {}:
+        if stage not in stages:
+            raise ValueError(f"stage_bits must name stages of {stages}, got {stage!r}")
+    return replace(PRESETS[preset], **(stage_bits or {}))

@@ -1,0 +1,311 @@
+"""The LightningModule: descent on parameters and embeddings, ascent on the multipliers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics.classification import MulticlassAccuracy
+
+from qgnn_lightning.data import GraphBatch, Split
+from qgnn_lightning.nn import (
+    NetworkConfig,
+    PropagationConfig,
+    QuantizedGNN,
+    SmoothnessAwarePropagation,
+)
+from qgnn_lightning.quantization import make_precision
+
+
+class NonFiniteError(RuntimeError):
+    """The training produced NaN or infinity."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted classes of a batch.
+
+    Shapes:
+        node_ids, classes, probabilities: ``(num_nodes,)``.
+    """
+
+    node_ids: Tensor
+    classes: Tensor
+    probabilities: Tensor
+
+
+class NodeClassifier(LightningModule):
+    r"""Trains a quantized deep graph neural network to classify nodes.
+
+    The optimizer descends on the weights and the learned ranges, the forward pass on the
+    embeddings, and after every optimizer step the multipliers of the similarity constraint
+    ascend by the violation that the step's forward pass measured (averaged over all devices).
+
+    Args:
+        bits: Preset of the bits per stage: ``float32``, ``int8``, ``int4``, ``int2`` or
+            ``int2-paper``.
+        stage_bits: Bits of single stages, which override the preset's.
+        hidden_features: Width of the hidden layer.
+        dropout: Probability to drop a quantized feature of a linear layer, in [0, 1).
+        order: ``encode``: to class scores, then propagate; ``embed``: propagate hidden
+            features, then classify.
+        quantizer: ``learned_range`` (QLR), ``min_max``, ``bitwise_truncation`` (BT) or
+            ``skewness_truncation`` (BT*).
+        per_channel_weights: Whether each output feature has a range of weights of its own.
+        range_momentum: Weight of the newest range of the data in the tracked one, in (0, 1].
+        propagation: ``smoothness_aware``, ``unrolled_multiplier``, ``released_code``,
+            ``personalized`` or ``powers``.
+        messages: ``direct``, ``delta_sigma``, or ``auto``: delta-sigma below 8 bits.
+        num_steps: Propagation steps :math:`K`, at least 1.
+        smoothing: Weight :math:`\mu` of the smoothness.
+        step_size: Step :math:`\eta` of the descent on the embeddings.
+        restart: Weight of the input in every step (``personalized``).
+        budget: Limit of the energy of the change per step.
+        budget_unit: ``per_edge``, or ``input_energy``: a fraction of the input's energy.
+        dual_step_size: Step of the ascent on the multipliers.
+        residual_bits: Bits of the stored residual of delta-sigma messages, 8 or 16.
+        learning_rate: Learning rate of the weights.
+        weight_decay: L2 penalty on the weights; the ranges have none.
+        range_learning_rate: Learning rate of the learned ranges.
+        lr_decay: Factor on all learning rates every ``lr_decay_every`` epochs, in (0, 1].
+        lr_decay_every: Epochs between two decays.
+        teacher_ckpt: Checkpoint of a full-precision twin whose class probabilities, on all
+            nodes, are learned too.
+        distillation_weight: Weight of the teacher in the loss, in [0, 1].
+        temperature: Softens the teacher's probabilities, positive.
+        num_features: Size of the input; by default what the data say.
+        num_classes: Number of classes; by default what the data say.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        bits: Literal["float32", "int8", "int4", "int2", "int2-paper"] = "int2",
+        stage_bits: dict[str, int] | None = None,
+        hidden_features: int = 64,
+        dropout: float = 0.8,
+        order: Literal["encode", "embed"] = "encode",
+        quantizer: Literal[
+            "learned_range", "min_max", "bitwise_truncation", "skewness_truncation"
+        ] = "learned_range",
+        per_channel_weights: bool = True,
+        range_momentum: float = 0.1,
+        propagation: Literal[
+            "smoothness_aware", "unrolled_multiplier", "released_code", "personalized", "powers"
+        ] = "smoothness_aware",
+        messages: Literal["auto", "direct", "delta_sigma"] = "auto",
+        num_steps: int = 10,
+        smoothing: float = 9.0,
+        step_size: float = 0.1,
+        restart: float = 0.1,
+        budget: float = 0.1,
+        budget_unit: Literal["per_edge", "input_energy"] = "per_edge",
+        dual_step_size: float = 0.01,
+        residual_bits: Literal[8, 16] = 16,
+        learning_rate: float = 0.01,
+        weight_decay: float = 5e-4,
+        range_learning_rate: float = 0.01,
+        lr_decay: float = 1.0,
+        lr_decay_every: int = 50,
+        teacher_ckpt: str | None = None,
+        distillation_weight: float = 0.5,
+        temperature: float = 2.0,
+        num_features: int | None = None,
+        num_classes: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        _check_training(self.hparams)
+        self.network_config = NetworkConfig(
+            hidden_features=hidden_features,
+            dropout=dropout,
+            order=order,
+            precision=make_precision(bits, stage_bits),
+            quantizer=quantizer,
+            per_channel_weights=per_channel_weights,
+            momentum=range_momentum,
+            propagation=PropagationConfig(
+                propagation=propagation,
+                messages=messages,
+                num_steps=num_steps,
+                smoothing=smoothing,
+                step_size=step_size,
+                restart=restart,
+                budget=budget,
+                budget_unit=budget_unit,
+                dual_step_size=dual_step_size,
+                residual_bits=residual_bits,
+            ),
+        )
+        self.network: QuantizedGNN
+        self._teacher: list[NodeClassifier] = []  # in a list: not a part of this module's state
+        if num_features is not None and num_classes is not None:
+            self._build(num_features, num_classes)
+
+    def configure_model(self) -> None:
+        """Build the network for the sizes of the data, where they were not given.
+
+        Raises:
+            ValueError: If the data contradict the sizes that were given.
+        """
+        data = getattr(self.trainer, "datamodule", None)
+        if data is None:
+            if not hasattr(self, "network"):
+                raise ValueError(
+                    "num_features and num_classes must be given where there is no data module"
+                )
+            return
+        for name in ("num_features", "num_classes"):
+            given, found = self.hparams[name], getattr(data, name)
+            if given is not None and given != found:
+                raise ValueError(f"{name} is {given} in the model but {found} in the data")
+            self.hparams[name] = found
+        if not hasattr(self, "network"):
+            self._build(data.num_features, data.num_classes)
+
+    def _build(self, num_features: int, num_classes: int) -> None:
+        self.network = QuantizedGNN(num_features, num_classes, self.network_config)
+        self.accuracies = nn.ModuleDict(
+            {
+                f"{split}_accuracy": MulticlassAccuracy(num_classes, average="micro")
+                for split in ("train", "val", "test")
+            }
+        )
+
+    def forward(self, x: Tensor, graph: Any) -> Tensor:
+        """Class scores; see :class:`~qgnn_lightning.nn.QuantizedGNN`."""
+        scores: Tensor = self.network(x, graph)
+        return scores
+
+    def training_step(self, batch: GraphBatch, batch_idx: int) -> Tensor:
+        """Cross-entropy on the training nodes, and the teacher's on all of them."""
+        scores = self(batch.x, batch.adjacency)
+        loss = self._evaluate(batch, scores, "train")
+        if self._teacher:
+            weight = self.hparams["distillation_weight"]
+            loss = (1 - weight) * loss + weight * self._distillation_loss(batch, scores)
+        self._check_finite(loss)
+        return loss
+
+    def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
+        """Loss and accuracy on the validation nodes."""
+        self._evaluate(batch, self(batch.x, batch.adjacency), "val")
+
+    def test_step(self, batch: GraphBatch, batch_idx: int) -> None:
+        """Loss and accuracy on the test nodes."""
+        self._evaluate(batch, self(batch.x, batch.adjacency), "test")
+
+    def predict_step(self, batch: GraphBatch, batch_idx: int) -> Prediction:
+        """Class and its probability for every node."""
+        probabilities, classes = self(batch.x, batch.adjacency).softmax(1).max(1)
+        return Prediction(batch.node_ids, classes, probabilities)
+
+    def _evaluate(self, batch: GraphBatch, scores: Tensor, split: Split) -> Tensor:
+        mask = batch.mask(split)
+        scores, labels = scores[mask], batch.y[mask]
+        loss = functional.cross_entropy(scores, labels)
+        metric = self.accuracies[f"{split}_accuracy"]
+        metric(scores, labels)
+        values = {f"{split}/loss": loss, f"{split}/accuracy": metric}
+        self.log_dict(
+            values,
+            on_step=False,
+            on_epoch=True,
+            prog_bar=split != "train",
+            batch_size=labels.numel(),
+        )
+        return loss
+
+    def _distillation_loss(self, batch: GraphBatch, scores: Tensor) -> Tensor:
+        temperature = self.hparams["temperature"]
+        with torch.no_grad():
+            target = (self._teacher[0](batch.x, batch.adjacency) / temperature).softmax(1)
+        student = (scores / temperature).log_softmax(1)
+        return functional.kl_div(student, target, reduction="batchmean") * temperature**2
+
+    def on_fit_start(self) -> None:
+        """Load the teacher, where there is one."""
+        path = self.hparams["teacher_ckpt"]
+        if path is None or self._teacher:
+            return
+        teacher = NodeClassifier.load_from_checkpoint(
+            path, map_location=self.device, weights_only=True
+        )
+        for name in ("num_features", "num_classes"):
+            if teacher.hparams[name] != self.hparams[name]:
+                raise ValueError(
+                    f"teacher_ckpt has {name} {teacher.hparams[name]}, the data have "
+                    f"{self.hparams[name]}: {path}"
+                )
+        self._teacher.append(teacher.eval().requires_grad_(False))
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """One descent step, then one ascent step on the multipliers."""
+        super().optimizer_step(*args, **kwargs)
+        propagation = self.network.propagation
+        if isinstance(propagation, SmoothnessAwarePropagation):
+            if self.trainer.world_size > 1:
+                mean = self.trainer.strategy.reduce(propagation.violation, reduce_op="mean")
+                propagation.violation.copy_(torch.as_tensor(mean))
+            propagation.ascend()
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Adam with one group for the weights and one, without decay, for the ranges."""
+        hparams = self.hparams
+        named = list(self.network.named_parameters())
+        ranges = [parameter for name, parameter in named if name.endswith(".alpha")]
+        weights = [parameter for name, parameter in named if not name.endswith(".alpha")]
+        groups: list[dict[str, Any]] = [
+            {
+                "name": "weights",
+                "params": weights,
+                "lr": hparams["learning_rate"],
+                "weight_decay": hparams["weight_decay"],
+            }
+        ]
+        if ranges:
+            lr = hparams["range_learning_rate"]
+            groups.append({"name": "ranges", "params": ranges, "lr": lr})
+        optimizer = torch.optim.Adam(groups)
+        if hparams["lr_decay"] == 1:
+            return optimizer
+        schedule = torch.optim.lr_scheduler.StepLR(
+            optimizer, hparams["lr_decay_every"], hparams["lr_decay"]
+        )
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def _check_finite(self, loss: Tensor) -> None:
+        if bool(loss.isfinite()):
+            return
+        for name, tensor in self.network.state_dict().items():
+            if not bool(tensor.isfinite().all()):
+                raise NonFiniteError(
+                    f"loss is {loss.item()} in step {self.global_step}: the first bad layer is "
+                    f"network.{name}; try a lower learning_rate"
+                )
+        raise NonFiniteError(
+            f"loss is {loss.item()} in step {self.global_step}, though every weight and range "
+            "is finite: check the features, and try a lower learning_rate"
+        )
+
+
+def _check_training(hparams: Any) -> None:
+    rules = {
+        "learning_rate": (hparams["learning_rate"] > 0, "positive"),
+        "weight_decay": (hparams["weight_decay"] >= 0, "at least 0"),
+        "range_learning_rate": (hparams["range_learning_rate"] >= 0, "at least 0"),
+        "lr_decay": (0 < hparams["lr_decay"] <= 1, "in (0, 1]"),
+        "lr_decay_every": (hparams["lr_decay_every"] >= 1, "at least 1"),
+        "distillation_weight": (0 <= hparams["distillation_weight"] <= 1, "in [0, 1]"),
+        "temperature": (hparams["temperature"] > 0, "positive"),
+    }
+    for name, (holds, rule) in rules.items():
+        if not holds:
+            raise ValueError(f"{name} must be {rule}, got {hparams[name]}")
