@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
+from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
-from qgnn_lightning.data import GraphBatch, Split
+from qgnn_lightning.data import GraphBatch, Stage
 from qgnn_lightning.nn import (
     NetworkConfig,
     PropagationConfig,
@@ -207,13 +208,13 @@ class NodeClassifier(LightningModule):
         probabilities, classes = self(batch.x, batch.adjacency).softmax(1).max(1)
         return Prediction(batch.node_ids, classes, probabilities)
 
-    def _evaluate(self, batch: GraphBatch, scores: Tensor, split: Split) -> Tensor:
+    def _evaluate(self, batch: GraphBatch, scores: Tensor, split: Stage) -> Tensor:
         mask = batch.mask(split)
         scores, labels = scores[mask], batch.y[mask]
         loss = functional.cross_entropy(scores, labels)
-        metric = self.accuracies[f"{split}_accuracy"]
+        metric = cast(Metric, self.accuracies[f"{split}_accuracy"])
         metric(scores, labels)
-        values = {f"{split}/loss": loss, f"{split}/accuracy": metric}
+        values: dict[str, Tensor | Metric] = {f"{split}/loss": loss, f"{split}/accuracy": metric}
         self.log_dict(
             values,
             on_step=False,
@@ -228,7 +229,8 @@ class NodeClassifier(LightningModule):
         with torch.no_grad():
             target = (self._teacher[0](batch.x, batch.adjacency) / temperature).softmax(1)
         student = (scores / temperature).log_softmax(1)
-        return functional.kl_div(student, target, reduction="batchmean") * temperature**2
+        divergence = functional.kl_div(student, target, reduction="batchmean")
+        return divergence * float(temperature) ** 2
 
     def on_fit_start(self) -> None:
         """Load the teacher, where there is one."""

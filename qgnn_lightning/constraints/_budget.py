@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Budget(ABC):
-    r"""Upper limit of the energy of the change, :math:`\operatorname{tr}(\Delta H^\top L \Delta H)`."""
+    r"""Upper limit of the energy of a change, :math:`\operatorname{tr}(\Delta^\top L \Delta)`."""
 
     @abstractmethod
     def limit(self, num_edges: int, input_energy: Callable[[], Tensor]) -> Tensor | float:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Multipliers(nn.Module):
     r"""One multiplier per constraint, raised while its constraint is violated.
 
-    .. math:: \lambda \leftarrow \operatorname{clip}(\lambda + \eta_\lambda\, g,\; 0,\; \lambda_{max})
+    .. math:: \lambda \leftarrow \operatorname{clip}(\lambda + \eta_\lambda g, 0, \lambda_{max})
 
     Projected gradient ascent on the Lagrangian :math:`f + \sum_k \lambda_k g_k`.
 

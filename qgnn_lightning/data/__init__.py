@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qgnn_lightning.data._batch import GraphBatch
+from qgnn_lightning.data._batch import GraphBatch, Stage
 from qgnn_lightning.data._splits import Split, random_split
 from qgnn_lightning.data._validation import GraphDataError, validate_graph, validate_masks
 
@@ -16,6 +16,7 @@ __all__ = [
     "GraphDataError",
     "GraphDataModule",
     "Split",
+    "Stage",
     "random_split",
     "validate_graph",
     "validate_masks",

@@ -67,10 +67,12 @@ class Adjacency:
         loops = torch.arange(num_nodes, device=edge_index.device)
         key = torch.cat([target * num_nodes + source, loops * (num_nodes + 1)])
         if edge_weight is None:
-            key, value = key.unique(), None
+            key, value = torch.unique(key), None
         else:
-            weight = torch.cat([edge_weight[keep].to(dtype), loops.new_ones(num_nodes, dtype=dtype)])
-            key, position = key.unique(return_inverse=True)
+            weight = torch.cat(
+                [edge_weight[keep].to(dtype), loops.new_ones(num_nodes, dtype=dtype)]
+            )
+            key, position = torch.unique(key, return_inverse=True)
             value = weight.new_zeros(key.numel()).index_add_(0, position, weight)
         return cls._from_sorted_keys(key, num_nodes, value, dtype)
 
@@ -168,7 +170,7 @@ def sparse_csr(rowptr: Tensor, col: Tensor, value: Tensor, size: tuple[int, int]
 
 
 class _Aggregate(torch.autograd.Function):
-    """A' x; the gradient is the product with the transpose, which a symmetric graph has for free."""
+    """A' x; its gradient needs the transpose, which a symmetric graph has for free."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, adjacency: Adjacency) -> Tensor:
@@ -207,7 +209,9 @@ def _product(adjacency: Adjacency, x: Tensor) -> Tensor:
 
 def _check_edges(edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None) -> None:
     if edge_index.dim() != 2 or edge_index.shape[0] != 2:
-        raise ValueError(f"edge_index must have shape (2, num_edges), got {tuple(edge_index.shape)}")
+        raise ValueError(
+            f"edge_index must have shape (2, num_edges), got {tuple(edge_index.shape)}"
+        )
     if edge_index.is_floating_point() or edge_index.dtype == torch.bool:
         raise ValueError(f"edge_index must hold integers, got {edge_index.dtype}")
     outside = ((edge_index < 0) | (edge_index >= num_nodes)).any(0).nonzero()

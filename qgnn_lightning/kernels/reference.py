@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ._constants import RESIDUAL_LIMIT, StepCoefficients, StepConstants, start_weight
-from ._grid import GridTable
 from ._graph import PackedGraph
+from ._grid import GridTable
 from .layout import PackedLayout
 
 _EXACT_FLOAT32 = 1 << 24

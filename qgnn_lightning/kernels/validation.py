@@ -75,7 +75,7 @@ def check_csr(rowptr: Tensor, col: Tensor, *, num_columns: int) -> None:
         raise ValueError(
             f"rowptr must give a row at most {MAX_ROW_ENTRIES} entries, got {int(counts.max())}"
         )
-    if col.numel() and not (0 <= int(col.min()) and int(col.max()) < num_columns):
+    if col.numel() and not (int(col.min()) >= 0 and int(col.max()) < num_columns):
         raise ValueError(
             f"col must be in 0..{num_columns - 1}, got {int(col.min())}..{int(col.max())}"
         )

@@ -47,7 +47,9 @@ class DirectMessages(Messages):
     ) -> None:
         super().__init__(quantizers, change_quantizers)
         steps = len(self.quantizers)
-        self.aggregate_quantizers = nn.ModuleList(aggregate_quantizers or identity_quantizers(steps))
+        self.aggregate_quantizers = nn.ModuleList(
+            aggregate_quantizers or identity_quantizers(steps)
+        )
         self.update_quantizers = nn.ModuleList(update_quantizers or identity_quantizers(steps))
 
     @property

@@ -105,7 +105,9 @@ def error_bound(propagation: Propagation, x: Tensor, adjacency: Adjacency) -> Er
         bounds = contraction(propagation.recurrence, strength) * bounds
         bounds = bounds + _fresh_error(propagation, step, strength, adjacency)
         measured = (step.after.representation() * adjacency.sqrt_degree - h).norm()
-        rows.append(torch.cat([measured[None], bounds + _storage_error(propagation, step, adjacency)]))
+        rows.append(
+            torch.cat([measured[None], bounds + _storage_error(propagation, step, adjacency)])
+        )
     return ErrorBound(*torch.stack(rows, dim=1))
 
 

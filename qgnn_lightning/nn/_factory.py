@@ -23,7 +23,7 @@ MessagesName = Literal["auto", "direct", "delta_sigma"]
 PropagationName = Literal[
     "smoothness_aware", "unrolled_multiplier", "released_code", "personalized", "powers"
 ]
-_CONSTRAINED = {
+_CONSTRAINED: dict[str, Callable[..., Propagation]] = {
     "smoothness_aware": SmoothnessAwarePropagation,
     "unrolled_multiplier": UnrolledMultiplierPropagation,
     "released_code": ReleasedCodePropagation,

@@ -104,7 +104,7 @@ class Propagation(nn.Module, ABC):
 
 
 def change_energy(adjacency: Adjacency, change: Tensor, smoothed: Tensor) -> Tensor:
-    r"""Energy :math:`\operatorname{tr}(\Delta^\top L \Delta)` from the basis z, given its smoothing.
+    r"""Energy of a change, :math:`\operatorname{tr}(\Delta^\top L \Delta)`, given its smoothing.
 
     Args:
         adjacency: The graph.

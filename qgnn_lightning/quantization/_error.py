@@ -22,7 +22,9 @@ def clipped_fraction(x: Tensor, quantized: Tensor, scale: Tensor) -> Tensor:
 
 
 def signal_to_noise_ratio(x: Tensor, quantized: Tensor) -> Tensor:
-    r"""Signal-to-noise ratio in decibel, :math:`10 \log_{10}(\lVert x \rVert^2 / \lVert x - q \rVert^2)`.
+    r"""Signal-to-noise ratio in decibel, ten times the logarithm of the ratio of energies.
+
+    .. math:: 10 \log_{10}(\lVert x \rVert^2 / \lVert x - q \rVert^2)
 
     Infinite where nothing is lost.
 

@@ -118,7 +118,9 @@ def quantize(x: Tensor, scale: Tensor, zero_point: Tensor, num_bits: int) -> Ten
 
 
 def skewness(x: Tensor) -> Tensor:
-    r"""Third standardised moment, :math:`E[(x - \bar x)^3] / E[(x - \bar x)^2]^{3/2}`; 0 if constant.
+    r"""Third standardised moment; 0 for a constant.
+
+    .. math:: E[(x - \bar x)^3] / E[(x - \bar x)^2]^{3/2}
 
     Shapes:
         x: any -> ``()``.

@@ -30,7 +30,9 @@ class Quantized:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    r"""The levels a quantizer can return: :math:`\text{scale}\,(\text{stride}\,q - \text{zero\_point})`.
+    r"""The levels that a quantizer can return.
+
+    .. math:: \text{scale} \cdot (\text{stride} \cdot q - \text{zero\_point})
 
     ``stride`` is 1 for an affine grid and 85 for bitwise truncation, whose two-bit codes stand
     for four of the 256 codes of an affine 8-bit grid.

@@ -34,7 +34,9 @@ class Precision:
         for field in fields(self):
             bits = getattr(self, field.name)
             if bits != FULL_PRECISION and bits not in range(1, 9):
-                raise ValueError(f"{field.name} bits must be 1 to 8, or 32 for full precision, got {bits}")
+                raise ValueError(
+                    f"bits of {field.name} must be 1 to 8, or 32 for full precision, got {bits}"
+                )
 
     @classmethod
     def operands(cls, num_bits: int) -> Precision:

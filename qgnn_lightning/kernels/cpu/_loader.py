@@ -12,6 +12,14 @@ ABI_VERSION = 1
 ISA_VARIABLE = "QGNN_KERNEL_ISA"
 
 _STEM = "_qgnn_kernels"
+_INT64_FUNCTIONS = (
+    "num_isas",
+    "isa_runs_here",
+    "release_workspace",
+    "propagate",
+    "neighbour_sum",
+    "linear",
+)
 
 
 def _records(names: str, kind: type) -> list[tuple[str, type]]:
@@ -36,8 +44,8 @@ class Linear(ctypes.Structure):
 
     _fields_ = [
         *_records("num_rows in_features out_features x_bits x_row_bytes", ctypes.c_int64),
-        *_records("relu out_bits out_row_bytes num_threads isa", ctypes.c_int64),
-        *_records("x weight factor bias out packed", ctypes.c_void_p),
+        *_records("weight_limit relu out_bits out_row_bytes num_threads isa", ctypes.c_int64),
+        *_records("x rowptr col value weight factor bias out packed", ctypes.c_void_p),
         *_records("x_zero_point out_zero_point", ctypes.c_int32),
         *_records("out_inv_scale", ctypes.c_float),
     ]
@@ -67,7 +75,7 @@ def _load() -> ctypes.CDLL | str:
     if version != ABI_VERSION:
         return f"the compiled library has interface {version}, this package needs {ABI_VERSION}"
     library.qgnn_isa_name.restype = ctypes.c_char_p
-    for name in ("num_isas", "isa_runs_here", "release_workspace", "propagate", "neighbour_sum"):
+    for name in _INT64_FUNCTIONS:
         getattr(library, f"qgnn_{name}").restype = ctypes.c_int64
     return library
 

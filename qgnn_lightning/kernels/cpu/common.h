@@ -30,12 +30,15 @@ struct QgnnPropagation {
 // One call of the low-bit linear map. Mirrored field by field by cpu/_loader.py.
 struct QgnnLinear {
   int64_t num_rows, in_features, out_features, x_bits, x_row_bytes;
-  int64_t relu, out_bits, out_row_bytes, num_threads, isa;
-  const uint8_t* x;        // packed codes [num_rows, x_row_bytes]
-  const int16_t* weight;   // centred weight codes [out_features, in_features]
-  const float *factor, *bias;  // [out_features]; bias may be nullptr
-  float* out;              // [num_rows, out_features], or nullptr when packed
-  uint8_t* packed;         // [num_rows, out_row_bytes], or nullptr
+  int64_t weight_limit, relu, out_bits, out_row_bytes, num_threads, isa;
+  const uint8_t* x;             // packed codes [num_rows, x_row_bytes]; nullptr: sparse
+  const int64_t* rowptr;        // sparse: rows of centred codes
+  const int32_t* col;
+  const int16_t* value;
+  const int16_t* weight;        // centred [out_features, in_features]; sparse: transposed
+  const float *factor, *bias;   // [out_features]; bias may be nullptr
+  float* out;                   // [num_rows, out_features], or nullptr
+  uint8_t* packed;              // [num_rows, out_row_bytes], or nullptr
   int32_t x_zero_point, out_zero_point;
   float out_inv_scale;
 };
@@ -84,7 +87,25 @@ using SumFunction = void (*)(const uint8_t* codes, const int64_t* rowptr, const 
                              const float* weight, int64_t row_bytes, int64_t num_features,
                              int64_t num_entries, int64_t begin, int64_t end, void* out,
                              int32_t* scratch);
-using LinearFunction = void (*)(const QgnnLinear&, const void* weight, int64_t begin, int64_t end,
-                                void* scratch);
+
+// Weights as the inner loops read them: rows of `stride` elements, zero beyond in_features, and a
+// multiple of four rows. `block` vectors of 8-bit products fit into 16-bit sums.
+struct LinearPlan {
+  const QgnnLinear* call;
+  const int8_t* narrow;
+  const int16_t* wide;
+  const int32_t* offset;  // x_zero_point times the sum of a row of weights
+  int64_t stride, block;
+};
+
+struct LinearScratch {
+  uint8_t* narrow;
+  int16_t* wide;
+  int32_t* totals;
+  float* y;
+};
+
+using LinearFunction = void (*)(const LinearPlan&, int64_t begin, int64_t end,
+                                const LinearScratch&);
 
 }  // namespace qgnn

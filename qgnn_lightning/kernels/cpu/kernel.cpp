@@ -56,7 +56,7 @@ struct Isa {
   const char* name;
   StepFunction (*step)(Mode mode, int64_t bits, bool truncated, int64_t row_bytes);
   SumFunction (*sum)(int64_t bits, int64_t row_bytes, bool weighted);
-  LinearFunction (*linear)(int64_t bits);
+  LinearFunction (*linear)(bool sparse);
 };
 
 constexpr Isa kIsas[] = {
@@ -142,6 +142,55 @@ struct Plan {
   }
 };
 
+// Weights laid out for the inner loops; see LinearPlan.
+struct LinearWeights {
+  std::vector<int8_t> narrow;
+  std::vector<int16_t> wide;
+  std::vector<int32_t> offset;
+  LinearPlan plan;
+
+  explicit LinearWeights(const QgnnLinear& c) : plan{&c, nullptr, nullptr, nullptr, 0, 0} {
+    if (!c.x) return;
+    plan.stride = c.x_row_bytes * lanes(int(c.x_bits));
+    const int64_t largest_pair = 2 * ((1 << c.x_bits) - 1) * (c.weight_limit > 0 ? c.weight_limit : 1);
+    plan.block = c.weight_limit <= 127 ? 32767 / largest_pair : 0;
+    const size_t size = size_t((c.out_features + 3) / 4 * 4 * plan.stride);
+    plan.block >= 2 ? narrow.assign(size, 0) : wide.assign(size, 0);
+    offset.assign(size_t(c.out_features), 0);
+    for (int64_t o = 0; o < c.out_features; ++o) {
+      for (int64_t i = 0; i < c.in_features; ++i) {
+        const int16_t w = c.weight[o * c.in_features + i];
+        const size_t at = size_t(o * plan.stride + i);
+        if (plan.block >= 2) narrow[at] = int8_t(w);
+        else wide[at] = w;
+        offset[size_t(o)] += int32_t(w) * c.x_zero_point;
+      }
+    }
+    plan.narrow = narrow.empty() ? nullptr : narrow.data();
+    plan.wide = wide.data();
+    plan.offset = offset.data();
+  }
+};
+
+static int linear(const QgnnLinear& c) {
+  const LinearWeights weights(c);
+  const size_t threads = size_t(c.num_threads), outputs = size_t(c.out_features + 3) / 4 * 4;
+  const size_t inputs = size_t(weights.plan.stride);
+  std::vector<uint8_t> narrow(threads * inputs);
+  std::vector<int16_t> wide(threads * inputs);
+  std::vector<int32_t> totals(threads * outputs);
+  std::vector<float> y(threads * outputs);
+  const LinearFunction run = kIsas[c.isa].linear(c.x == nullptr);
+  const Partition blocks(c.x ? nullptr : c.rowptr, c.num_rows, 16 * c.num_threads);
+  run_team(c.num_threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t worker) {
+    const size_t w = size_t(worker);
+    run(weights.plan, blocks.begin(b), blocks.end(b),
+        {narrow.data() + w * inputs, wide.data() + w * inputs, totals.data() + w * outputs,
+         y.data() + w * outputs});
+  });
+  return 0;
+}
+
 static Mode mode_of(const Step& s) {
   const QgnnPropagation& c = *s.call;
   if (s.last || s.index < 0 || c.momentum != 0.0f) return kAny;
@@ -192,6 +241,14 @@ int64_t qgnn_release_workspace() { return qgnn::Workspace::release(); }
 int64_t qgnn_propagate(const QgnnPropagation* call) {
   try {
     return qgnn::propagate(*call);
+  } catch (const std::bad_alloc&) {
+    return 2;
+  }
+}
+
+int64_t qgnn_linear(const QgnnLinear* call) {
+  try {
+    return qgnn::linear(*call);
   } catch (const std::bad_alloc&) {
     return 2;
   }
