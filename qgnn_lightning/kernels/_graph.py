@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .validation import check_csr, check_vector
+
+
+class GraphTensors(NamedTuple):
+    """The tensors of a `PackedGraph`, unchecked, as operators pass them on."""
+
+    rowptr: Tensor
+    col: Tensor
+    inv_degree: Tensor
+    inv_sqrt_degree: Tensor
+    sqrt_degree: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +59,12 @@ class PackedGraph:
     def num_nodes(self) -> int:
         """Number of nodes."""
         return self.rowptr.numel() - 1
+
+    def tensors(self) -> GraphTensors:
+        """Return the tensors."""
+        return GraphTensors(
+            self.rowptr, self.col, self.inv_degree, self.inv_sqrt_degree, self.sqrt_degree
+        )
 
     @classmethod
     def from_csr(cls, rowptr: Tensor, col: Tensor, degree: Tensor | None = None) -> PackedGraph:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ._constants import RESIDUAL_LIMIT, StepCoefficients, StepConstants, start_weight
-from ._graph import PackedGraph
-from ._grid import GridTable
+from ._graph import GraphTensors
+from ._grid import Grid, GridTable
 from .layout import PackedLayout
 
 _EXACT_FLOAT32 = 1 << 24
@@ -90,11 +90,49 @@ def centre(codes: Tensor, table: GridTable, step: int) -> Tensor:
     return centred.to(torch.float32)
 
 
+def linear_totals(codes: Tensor, grid: Grid, weight: Tensor) -> Tensor:
+    """Return the exact int32 products of centred codes ``(rows, in)`` and weights ``(out, in)``."""
+    centred = codes.to(torch.int32) * grid.stride - grid.zero_point
+    largest = int(weight.abs().max()) if weight.numel() else 0
+    exact = torch.float32 if 255 * largest * codes.shape[1] < _EXACT_FLOAT32 else torch.float64
+    return (centred.to(exact) @ weight.to(exact).t()).to(torch.int32)
+
+
+def sparse_linear_totals(rowptr: Tensor, col: Tensor, value: Tensor, weight: Tensor) -> Tensor:
+    """Return the same products for rows given by their non-zero centred codes."""
+    if col.numel() == 0:
+        return weight.new_zeros((rowptr.numel() - 1, weight.shape[0]), dtype=torch.int32)
+    totals = F.embedding_bag(
+        col.long(),
+        weight.t().to(torch.float64),
+        rowptr,
+        mode="sum",
+        per_sample_weights=value.to(torch.float64),
+        include_last_offset=True,
+    )
+    return totals.to(torch.int32)
+
+
+def linear_epilogue(
+    totals: Tensor, factor: Tensor, bias: Tensor | None, relu: bool, out_grid: Grid | None
+) -> Tensor:
+    """Return ``float(totals) * factor + bias``, rectified and packed if asked for."""
+    y = totals.to(torch.float32) * factor
+    if bias is not None:
+        y = y + bias
+    if relu:
+        y = y.clamp(min=0.0)
+    if out_grid is None:
+        return y
+    table = GridTable.from_grids([out_grid])
+    return pack(quantize(y, table, 1.0 / table.scale, 0), out_grid.num_bits)
+
+
 class _Propagation:
     """Operands of one propagation, shared by its two forms."""
 
     def __init__(
-        self, x0: Tensor, graph: PackedGraph, table: GridTable, weights: StepCoefficients, bits: int
+        self, x0: Tensor, graph: GraphTensors, table: GridTable, weights: StepCoefficients, bits: int
     ) -> None:
         self.graph, self.table, self.weights = graph, table, weights
         self.constants = StepConstants.of(table, weights.message, bits)
@@ -161,14 +199,18 @@ class _Propagation:
 
 def propagate(
     x0: Tensor,
-    graph: PackedGraph,
+    graph: GraphTensors,
     table: GridTable,
     weights: StepCoefficients,
     delta_sigma: bool,
     residual_bits: int,
+    with_codes: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """Return the propagated features and the packed codes of every step."""
+    """Return the propagated features and, if asked for, the packed codes of every step."""
     run = _Propagation(x0, graph, table, weights, residual_bits)
     z = run.delta_sigma() if delta_sigma else run.direct()
-    packed = torch.stack([pack(codes, table.num_bits) for codes in run.trace])
+    row_bytes = PackedLayout(x0.shape[1], table.num_bits).row_bytes
+    packed = torch.zeros(0, x0.shape[0], row_bytes, dtype=torch.uint8, device=x0.device)
+    if with_codes:
+        packed = torch.stack([pack(codes, table.num_bits) for codes in run.trace])
     return z * graph.sqrt_degree[:, None], packed

@@ -124,7 +124,15 @@ class DeltaSigmaMessages(Messages):
         kept_change = change if recurrence.keep else None
         after = DeltaSigmaState(transmitted, pending, kept_change, taken_off, forgotten)
         return Step(
-            index, state, after, state.pending, sent, state.forgotten, proposal, proposal_sent
+            index,
+            state,
+            after,
+            state.pending,
+            sent,
+            state.forgotten,
+            proposal,
+            proposal_sent,
+            change,
         )
 
     def _store(

@@ -52,6 +52,7 @@ class Step:
         forgotten: Sum of what the storage between the steps has rounded away so far, or ``None``.
         proposal: Change before the correction, where one was made.
         proposal_sent: What was sent of it.
+        change_made: Change of the representation, where it is at hand.
     """
 
     index: int
@@ -62,10 +63,13 @@ class Step:
     forgotten: Tensor | None = None
     proposal: Tensor | None = None
     proposal_sent: Quantized | None = None
+    change_made: Tensor | None = None
 
     @property
     def change(self) -> Tensor:
         """Change of the representation in this step."""
+        if self.change_made is not None:
+            return self.change_made
         return self.after.representation() - self.before.representation()
 
     @property

@@ -78,7 +78,7 @@ def calibrated(quantizer, x: Tensor, alpha: float | Tensor):
     """The quantizer in float64 after it saw ``x``, with a given learned fraction."""
     quantizer.double()(x)
     with torch.no_grad():
-        quantizer.fraction.alpha.copy_(torch.as_tensor(alpha))
+        quantizer.fraction.alpha.copy_(torch.as_tensor(alpha, dtype=torch.float64))
     return quantizer.eval()
 
 

@@ -135,7 +135,7 @@ def test_unknown_quantizer_lists_the_known_ones():
 
 @pytest.mark.parametrize("num_bits", [0, 9, 16, -1])
 def test_bits_of_a_stage_that_do_not_exist(num_bits):
-    with pytest.raises(ValueError, match=f"message bits must be 1 to 8, or 32.*got {num_bits}"):
+    with pytest.raises(ValueError, match=f"bits of message must be 1 to 8, or 32.*got {num_bits}"):
         Precision(message=num_bits)
 
 

@@ -1,0 +1,17 @@
+"""The C++ backend: packed kernels for CPUs, loaded on first use."""
+
+from __future__ import annotations
+
+from ._loader import available_isas, compiled_isas, release_workspace, why_unavailable
+from ._operations import linear, neighbour_sum, propagate, sparse_linear
+
+__all__ = [
+    "available_isas",
+    "compiled_isas",
+    "linear",
+    "neighbour_sum",
+    "propagate",
+    "release_workspace",
+    "sparse_linear",
+    "why_unavailable",
+]

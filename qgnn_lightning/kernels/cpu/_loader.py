@@ -46,7 +46,7 @@ class Linear(ctypes.Structure):
         *_records("num_rows in_features out_features x_bits x_row_bytes", ctypes.c_int64),
         *_records("weight_limit relu out_bits out_row_bytes num_threads isa", ctypes.c_int64),
         *_records("x rowptr col value weight factor bias out packed", ctypes.c_void_p),
-        *_records("x_zero_point out_zero_point", ctypes.c_int32),
+        *_records("x_zero_point x_stride out_zero_point", ctypes.c_int32),
         *_records("out_inv_scale", ctypes.c_float),
     ]
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from .._constants import StepCoefficients, StepConstants, start_weight
-from .._graph import PackedGraph
-from .._grid import GridTable
+from .._graph import GraphTensors
+from .._grid import Grid, GridTable
 from ..layout import PackedLayout
-from ._loader import Propagation, check_status, library, selected_isa
+from ._loader import Linear, Propagation, check_status, library, selected_isa
 
 _int64 = ctypes.c_int64
 
@@ -20,7 +20,7 @@ def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
     return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
 
-def _sum(
+def neighbour_sum(
     packed: Tensor,
     rowptr: Tensor,
     col: Tensor,
@@ -28,9 +28,10 @@ def _sum(
     layout: PackedLayout,
     num_threads: int,
 ) -> Tensor:
-    dtype = torch.int32 if weight is None else torch.float32
+    """Return the sums of codes over neighbours: int32, or float32 with weights."""
     packed, rowptr, col = packed.contiguous(), rowptr.contiguous(), col.contiguous()
     weight = None if weight is None else weight.contiguous()
+    dtype = torch.int32 if weight is None else torch.float32
     out = torch.empty(rowptr.numel() - 1, layout.num_features, dtype=dtype)
     status = library().qgnn_neighbour_sum(
         *(_pointer(tensor) for tensor in (packed, rowptr, col, weight)),
@@ -42,28 +43,9 @@ def _sum(
     return out
 
 
-def neighbour_sum(
-    packed: Tensor, rowptr: Tensor, col: Tensor, layout: PackedLayout, num_threads: int
-) -> Tensor:
-    """Return the int32 sums of codes over neighbours."""
-    return _sum(packed, rowptr, col, None, layout, num_threads)
-
-
-def weighted_neighbour_sum(
-    packed: Tensor,
-    rowptr: Tensor,
-    col: Tensor,
-    weight: Tensor,
-    layout: PackedLayout,
-    num_threads: int,
-) -> Tensor:
-    """Return the float32 weighted sums of codes over neighbours."""
-    return _sum(packed, rowptr, col, weight, layout, num_threads)
-
-
 def propagate(
     x0: Tensor,
-    graph: PackedGraph,
+    graph: GraphTensors,
     table: GridTable,
     weights: StepCoefficients,
     delta_sigma: bool,
@@ -105,6 +87,92 @@ def propagate(
     )
     check_status(library().qgnn_propagate(ctypes.byref(call)))
     return out, trace
+
+
+def linear(
+    packed: Tensor,
+    x_grid: Grid,
+    weight: Tensor,
+    factor: Tensor,
+    bias: Tensor | None,
+    relu: bool,
+    out_grid: Grid | None,
+    num_threads: int,
+) -> Tensor:
+    """Return the low-bit linear map of packed rows."""
+    layout = PackedLayout(weight.shape[1], x_grid.num_bits)
+    operands = {"x": packed.contiguous(), "weight": weight.contiguous()}
+    sizes = {
+        "num_rows": packed.shape[0],
+        "in_features": weight.shape[1],
+        "x_bits": x_grid.num_bits,
+        "x_row_bytes": layout.row_bytes,
+        "weight_limit": int(weight.abs().max()) if weight.numel() else 0,
+        "x_zero_point": x_grid.zero_point,
+        "x_stride": x_grid.stride,
+    }
+    return _linear(operands, sizes, weight.shape[0], factor, bias, relu, out_grid, num_threads)
+
+
+def sparse_linear(
+    rowptr: Tensor,
+    col: Tensor,
+    value: Tensor,
+    weight: Tensor,
+    factor: Tensor,
+    bias: Tensor | None,
+    relu: bool,
+    out_grid: Grid | None,
+    num_threads: int,
+) -> Tensor:
+    """Return the low-bit linear map of sparse rows."""
+    operands = {
+        "rowptr": rowptr.contiguous(),
+        "col": col.contiguous(),
+        "value": value.contiguous(),
+        "weight": weight.t().contiguous(),
+    }
+    sizes = {"num_rows": rowptr.numel() - 1, "in_features": weight.shape[1]}
+    return _linear(operands, sizes, weight.shape[0], factor, bias, relu, out_grid, num_threads)
+
+
+def _linear(
+    operands: dict[str, Tensor],
+    sizes: dict[str, int],
+    out_features: int,
+    factor: Tensor,
+    bias: Tensor | None,
+    relu: bool,
+    out_grid: Grid | None,
+    num_threads: int,
+) -> Tensor:
+    operands["factor"] = factor.contiguous()
+    if bias is not None:
+        operands["bias"] = bias.contiguous()
+    if out_grid is None:
+        out = torch.empty(sizes["num_rows"], out_features, dtype=torch.float32)
+        requantize: dict[str, float] = {}
+    else:
+        layout = PackedLayout(out_features, out_grid.num_bits)
+        out = torch.empty(sizes["num_rows"], layout.row_bytes, dtype=torch.uint8)
+        requantize = {
+            "out_bits": out_grid.num_bits,
+            "out_row_bytes": layout.row_bytes,
+            "out_zero_point": out_grid.zero_point,
+            "out_inv_scale": (1.0 / torch.tensor(out_grid.scale, dtype=torch.float32)).item(),
+        }
+    operands["out" if out_grid is None else "packed"] = out
+    call = Linear(
+        out_features=out_features,
+        relu=relu,
+        num_threads=num_threads,
+        isa=selected_isa(),
+        **sizes,
+        **requantize,
+        **{name: _pointer(tensor) for name, tensor in operands.items()},
+    )
+    check_status(library().qgnn_linear(ctypes.byref(call)))
+    return out
 
 
 _GRAPH_FIELDS = ("rowptr", "col", "inv_degree", "inv_sqrt_degree", "sqrt_degree")

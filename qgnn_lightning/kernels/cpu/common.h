@@ -39,7 +39,7 @@ struct QgnnLinear {
   const float *factor, *bias;   // [out_features]; bias may be nullptr
   float* out;                   // [num_rows, out_features], or nullptr
   uint8_t* packed;              // [num_rows, out_row_bytes], or nullptr
-  int32_t x_zero_point, out_zero_point;
+  int32_t x_zero_point, x_stride, out_zero_point;
   float out_inv_scale;
 };
 
