@@ -20,7 +20,7 @@ from qgnn_lightning.nn import (
     QuantizedGNN,
     SmoothnessAwarePropagation,
 )
-from qgnn_lightning.quantization import make_precision
+from qgnn_lightning.quantization import QuantizerName, make_precision
 
 
 class NonFiniteError(RuntimeError):
@@ -55,8 +55,10 @@ class NodeClassifier(LightningModule):
         dropout: Probability to drop a quantized feature of a linear layer, in [0, 1).
         order: ``encode``: to class scores, then propagate; ``embed``: propagate hidden
             features, then classify.
-        quantizer: ``learned_range`` (QLR), ``min_max``, ``bitwise_truncation`` (BT) or
+        quantizer: How activations and messages are quantized: ``least_squares``,
+            ``learned_range`` (QLR), ``min_max``, ``bitwise_truncation`` (BT) or
             ``skewness_truncation`` (BT*).
+        weight_quantizer: How input features and weights are quantized; the same choices.
         per_channel_weights: Whether each output feature has a range of weights of its own.
         range_momentum: Weight of the newest range of the data in the tracked one, in (0, 1].
         propagation: ``smoothness_aware``, ``unrolled_multiplier``, ``released_code``,
@@ -67,7 +69,7 @@ class NodeClassifier(LightningModule):
         step_size: Step :math:`\eta` of the descent on the embeddings.
         restart: Weight of the input in every step (``personalized``).
         budget: Limit of the energy of the change per step.
-        budget_unit: ``per_edge``, or ``input_energy``: a fraction of the input's energy.
+        budget_unit: ``input_energy``, a fraction of the input's energy, or ``per_edge``.
         dual_step_size: Step of the ascent on the multipliers.
         residual_bits: Bits of the stored residual of delta-sigma messages, 8 or 16.
         learning_rate: Learning rate of the weights.
@@ -93,9 +95,8 @@ class NodeClassifier(LightningModule):
         hidden_features: int = 64,
         dropout: float = 0.8,
         order: Literal["encode", "embed"] = "encode",
-        quantizer: Literal[
-            "learned_range", "min_max", "bitwise_truncation", "skewness_truncation"
-        ] = "learned_range",
+        quantizer: QuantizerName = "least_squares",
+        weight_quantizer: QuantizerName = "learned_range",
         per_channel_weights: bool = True,
         range_momentum: float = 0.1,
         propagation: Literal[
@@ -106,9 +107,9 @@ class NodeClassifier(LightningModule):
         smoothing: float = 9.0,
         step_size: float = 0.1,
         restart: float = 0.1,
-        budget: float = 0.1,
-        budget_unit: Literal["per_edge", "input_energy"] = "per_edge",
-        dual_step_size: float = 0.01,
+        budget: float = 1.0,
+        budget_unit: Literal["input_energy", "per_edge"] = "input_energy",
+        dual_step_size: float = 0.1,
         residual_bits: Literal[8, 16] = 16,
         learning_rate: float = 0.01,
         weight_decay: float = 5e-4,
@@ -130,6 +131,7 @@ class NodeClassifier(LightningModule):
             order=order,
             precision=make_precision(bits, stage_bits),
             quantizer=quantizer,
+            weight_quantizer=weight_quantizer,
             per_channel_weights=per_channel_weights,
             momentum=range_momentum,
             propagation=PropagationConfig(

@@ -17,7 +17,7 @@ from qgnn_lightning.nn import (
     Recurrence,
     SmoothnessAwarePropagation,
 )
-from qgnn_lightning.quantization import IdentityQuantizer, LearnedRangeQuantizer, Quantizer
+from qgnn_lightning.quantization import IdentityQuantizer, MinMaxQuantizer, Quantizer
 
 STEP_SIZE = 0.1
 #: The largest multiplier for which a correction can only lower the energy of the change.
@@ -25,14 +25,14 @@ LARGEST_MULTIPLIER = 1 / (4 * STEP_SIZE)
 
 
 def direct(num_steps: int, num_bits: int = 32) -> DirectMessages:
-    """Direct messages over learned ranges; 32 bits are full precision."""
+    """Direct messages over tracked ranges; 32 bits are full precision."""
     return DirectMessages(*(quantizers(num_steps, num_bits) for _ in range(2)))
 
 
 def delta_sigma(
     num_steps: int, num_bits: int = 32, residual_bits: int | None = None
 ) -> DeltaSigmaMessages:
-    """Delta-sigma messages over learned ranges; 32 bits are full precision."""
+    """Delta-sigma messages over tracked ranges; 32 bits are full precision."""
     return DeltaSigmaMessages(
         *(quantizers(num_steps, num_bits) for _ in range(2)), residual_bits=residual_bits
     )
@@ -41,7 +41,7 @@ def delta_sigma(
 def quantizers(num_steps: int, num_bits: int) -> list[Quantizer]:
     if num_bits == 32:
         return [IdentityQuantizer() for _ in range(num_steps)]
-    return [LearnedRangeQuantizer(num_bits) for _ in range(num_steps)]
+    return [MinMaxQuantizer(num_bits) for _ in range(num_steps)]
 
 
 def constrained(
@@ -64,9 +64,19 @@ def constrained(
     return propagation
 
 
-def calibrated(propagation: Propagation, x: Tensor, adjacency: Adjacency) -> Propagation:
-    """The propagation in the type of ``x``, after one training pass, in evaluation mode."""
+def calibrated(
+    propagation: Propagation, x: Tensor, adjacency: Adjacency, fraction: float = 0.7183
+) -> Propagation:
+    """The propagation in the type of ``x``, after one training pass, in evaluation mode.
+
+    The tracked ranges are narrowed to a fraction, so that some messages are clipped, and an odd
+    one, so that none lies midway between two levels, where rounding errors would decide.
+    """
     propagation.to(x.dtype).train()
     with torch.no_grad():
         propagation(x, adjacency)
+        for module in propagation.modules():
+            if isinstance(module, MinMaxQuantizer):
+                module.range.minimum *= fraction
+                module.range.maximum *= fraction
     return propagation.eval().requires_grad_(False)

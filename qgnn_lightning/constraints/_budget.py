@@ -21,23 +21,23 @@ class Budget(ABC):
         """
 
 
-def _check_non_negative(name: str, value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"{name} must be at least 0, got {value}")
+def _check_positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{name} must be positive, got {value}")
 
 
 class EdgeBudget(Budget):
     """A fixed amount per edge, as in the paper.
 
     Args:
-        per_edge: Limit per edge, at least 0.
+        per_edge: Limit per edge, positive.
 
     Raises:
-        ValueError: If ``per_edge`` is negative.
+        ValueError: If ``per_edge`` is not positive.
     """
 
     def __init__(self, per_edge: float) -> None:
-        _check_non_negative("per_edge", per_edge)
+        _check_positive("per_edge", per_edge)
         self.per_edge = per_edge
 
     def limit(self, num_edges: int, input_energy: Callable[[], Tensor]) -> float:
@@ -48,15 +48,16 @@ class EnergyBudget(Budget):
     """A fraction of the Dirichlet energy of the input: independent of the features' unit.
 
     Args:
-        fraction: Fraction of the input's energy, at least 0.
+        fraction: Fraction of the input's energy, positive.
 
     Raises:
-        ValueError: If ``fraction`` is negative.
+        ValueError: If ``fraction`` is not positive.
     """
 
     def __init__(self, fraction: float) -> None:
-        _check_non_negative("fraction", fraction)
+        _check_positive("fraction", fraction)
         self.fraction = fraction
 
     def limit(self, num_edges: int, input_energy: Callable[[], Tensor]) -> Tensor:
-        return self.fraction * input_energy()
+        # Where the input is smooth already, its energy is 0 and any change is too large.
+        return (self.fraction * input_energy()).clamp(min=1e-30)

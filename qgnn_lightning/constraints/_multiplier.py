@@ -39,7 +39,8 @@ class Multipliers(nn.Module):
         """Raise or lower the multipliers by one step.
 
         Args:
-            violation: How far each constraint is above its limit; negative where it holds.
+            violation: How far each constraint is above its limit, relative to the limit; negative
+                where it holds.
 
         Shapes:
             violation: ``(num_constraints,)``.

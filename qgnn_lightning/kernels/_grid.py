@@ -18,14 +18,14 @@ TRUNCATED_STRIDE = 85
 class Grid:
     r"""Codes :math:`q = 0 \dots 2^b - 1` and the reals they stand for.
 
-    The centred code is :math:`c = m q - z` with zero point :math:`z` and stride :math:`m`, the value
-    :math:`s c`. With stride 1 (affine)
+    The centred code is :math:`c = m q - z` with zero point :math:`z` and stride :math:`m`, the
+    value :math:`s c`. With stride 1 (affine)
 
-    .. math:: c = \mathrm{clamp}(\mathrm{rint}(v / s), -z, 2^b - 1 - z).
+    .. math:: c = \mathrm{clamp}(\mathrm{rint}(v \cdot s^{-1}), -z, 2^b - 1 - z).
 
     With stride 85 (bitwise truncation, 2 bits) :math:`z` belongs to the code of 8 bits
-    :math:`c_8 = \mathrm{clamp}(\mathrm{rint}(v / s), -z, 255 - z) + z`, which is shifted, clamped to
-    0 .. 255, and rounded to :math:`q = \lfloor (c_8 + 42) / 85 \rfloor`.
+    :math:`c_8 = \mathrm{clamp}(\mathrm{rint}(v / s), -z, 255 - z) + z`, which is shifted, clamped
+    to 0 .. 255, and rounded to :math:`q = \lfloor (c_8 + 42) / 85 \rfloor`.
 
     Source: design of the packed inference; Wang et al., CIKM 2023 (truncation).
 

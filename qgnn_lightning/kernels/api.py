@@ -191,7 +191,15 @@ def linear(
     x_arguments = (x_grid.num_bits, x_grid.scale, x_grid.zero_point, x_grid.stride)
     threads = check_num_threads(num_threads)
     result: Tensor = ops.linear(
-        packed, *x_arguments, weight, factor, bias, relu, *_out_arguments(out_grid), threads, backend
+        packed,
+        *x_arguments,
+        weight,
+        factor,
+        bias,
+        relu,
+        *_out_arguments(out_grid),
+        threads,
+        backend,
     )
     return result
 

@@ -37,6 +37,7 @@ class PackedLayout:
     num_bits: int
 
     def __post_init__(self) -> None:
+        """Check the arguments."""
         if self.num_bits not in SUPPORTED_BITS:
             raise ValueError(f"num_bits must be one of {SUPPORTED_BITS}, got {self.num_bits}")
         if self.num_features < 1:

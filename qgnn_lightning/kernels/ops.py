@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001  (a fake implementation has the signature of its operator)
 """The operations as torch operators ``qgnn::…``, so that they can be traced and exported.
 
 Arguments are tensors and plain numbers, already checked by `api`.

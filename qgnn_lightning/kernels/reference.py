@@ -5,9 +5,11 @@ Each float32 operation is rounded on its own, in the order written here; sums of
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from ._constants import RESIDUAL_LIMIT, StepCoefficients, StepConstants, start_weight
 from ._graph import GraphTensors
@@ -21,7 +23,7 @@ _ROWS_AT_ONCE = 1 << 16
 def pack(codes: Tensor, num_bits: int) -> Tensor:
     """Pack uint8 codes ``(rows, features)`` into bytes ``(rows, row_bytes)``."""
     layout = PackedLayout(codes.shape[1], num_bits)
-    padded = F.pad(codes, (0, layout.capacity - codes.shape[1]))
+    padded = functional.pad(codes, (0, layout.capacity - codes.shape[1]))
     lanes = padded.view(codes.shape[0], layout.codes_per_byte, layout.row_bytes)
     packed = torch.zeros_like(lanes[:, 0])
     for lane in range(layout.codes_per_byte):
@@ -45,7 +47,7 @@ def sum_codes(codes: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
     exact = torch.float32 if largest < _EXACT_FLOAT32 else torch.float64
     if col.numel() == 0:
         return codes.new_zeros((counts.numel(), codes.shape[1]), dtype=torch.int32)
-    sums = F.embedding_bag(
+    sums = functional.embedding_bag(
         col.long(), codes.to(exact), rowptr, mode="sum", include_last_offset=True
     )
     return sums.to(torch.int32)
@@ -102,7 +104,7 @@ def sparse_linear_totals(rowptr: Tensor, col: Tensor, value: Tensor, weight: Ten
     """Return the same products for rows given by their non-zero centred codes."""
     if col.numel() == 0:
         return weight.new_zeros((rowptr.numel() - 1, weight.shape[0]), dtype=torch.int32)
-    totals = F.embedding_bag(
+    totals = functional.embedding_bag(
         col.long(),
         weight.t().to(torch.float64),
         rowptr,
@@ -128,35 +130,64 @@ def linear_epilogue(
     return pack(quantize(y, table, 1.0 / table.scale, 0), out_grid.num_bits)
 
 
-class _Propagation:
-    """Operands of one propagation, shared by its two forms."""
+Encode = Callable[[Tensor, int], Tensor]
+"""Floats and step to packed codes."""
+Sums = Callable[[Tensor], Tensor]
+"""Packed codes to the int32 sums over neighbours."""
+
+
+class Propagation:
+    """The steps of a propagation, given how to encode and how to sum packed codes.
+
+    Args:
+        x0: float32 ``(num_nodes, num_features)``.
+        graph: Neighbours and degree factors.
+        table: Grids of the steps.
+        weights: Weights of a step.
+        residual_bits: Storage of the delta-sigma residual.
+        encode: Quantizes on the grid of a step and packs; the reference by default.
+        sums: Sums packed codes over neighbours; the reference by default.
+    """
 
     def __init__(
-        self, x0: Tensor, graph: GraphTensors, table: GridTable, weights: StepCoefficients, bits: int
+        self,
+        x0: Tensor,
+        graph: GraphTensors,
+        table: GridTable,
+        weights: StepCoefficients,
+        residual_bits: int,
+        encode: Encode | None = None,
+        sums: Sums | None = None,
     ) -> None:
         self.graph, self.table, self.weights = graph, table, weights
-        self.constants = StepConstants.of(table, weights.message, bits)
+        self.layout = PackedLayout(x0.shape[1], table.num_bits)
+        self.constants = StepConstants.of(table, weights.message, residual_bits)
         self.z0 = graph.inv_sqrt_degree[:, None] * x0
-        self.limit = RESIDUAL_LIMIT[bits]
+        self.limit = RESIDUAL_LIMIT[residual_bits]
+        self.encode = encode or self._encode
+        self.sums = sums or self._sums
         self.trace: list[Tensor] = []
 
-    def encode(self, v: Tensor, step: int) -> Tensor:
-        """Quantize on the grid of a step and remember the codes."""
-        codes = quantize(v, self.table, self.constants.inv_scale, step)
-        self.trace.append(codes)
-        return codes
+    def _encode(self, v: Tensor, step: int) -> Tensor:
+        return pack(quantize(v, self.table, self.constants.inv_scale, step), self.layout.num_bits)
 
-    def message(self, codes: Tensor, step: int) -> Tensor:
-        """Return ``b D^-1 A' (s c)`` from the exact integer sum of the codes."""
+    def _sums(self, packed: Tensor) -> Tensor:
+        codes = unpack(packed, self.layout.num_bits, self.layout.num_features)
+        return sum_codes(codes, self.graph.rowptr, self.graph.col)
+
+    def message(self, v: Tensor, step: int) -> Tensor:
+        """Encode ``v`` and return ``b D^-1 A' (s c)`` from the exact integer sums of the codes."""
         graph = self.graph
+        self.trace.append(self.encode(v, step))
         counts = (graph.rowptr[1:] - graph.rowptr[:-1]).to(torch.int32)[:, None]
-        sums = sum_codes(codes, graph.rowptr, graph.col) * self.table.stride
+        sums = self.sums(self.trace[step]) * self.table.stride
         total = sums - self.table.zero_point[step].item() * counts
         gain = self.constants.gain[step] * graph.inv_degree
         return gain[:, None] * total.to(torch.float32)
 
-    def value(self, codes: Tensor, step: int) -> Tensor:
-        """Return the reals that codes stand for."""
+    def value(self, step: int) -> Tensor:
+        """Return the reals that the codes of a step stand for."""
+        codes = unpack(self.trace[step], self.layout.num_bits, self.layout.num_features)
         return self.table.scale[step] * centre(codes, self.table, step)
 
     def stored(self, residual: Tensor, step: int) -> Tensor:
@@ -170,8 +201,7 @@ class _Propagation:
         own, restart = self.weights.own, self.weights.restart * self.z0
         z = self.z0
         for step in range(self.table.num_steps):
-            message = self.message(self.encode(z, step), step)
-            following = message + restart
+            following = self.message(z, step) + restart
             z = following + own * z if own != 0 else following
         return z
 
@@ -181,9 +211,8 @@ class _Propagation:
         start = start_weight(own, self.weights.restart) * self.z0
         v, change = self.z0, start
         for step in range(self.table.num_steps):
-            codes = self.encode(v, step)
-            rest = v - self.value(codes, step)
-            message = self.message(codes, step)
+            message = self.message(v, step)
+            rest = v - self.value(step)
             if step > 0:
                 rest = self.stored(rest, step)
             if own != 0:
@@ -191,10 +220,19 @@ class _Propagation:
                 v = rest + change
             else:
                 v = (rest + start) + message if step == 0 else rest + message
-        total = self.value(self.trace[0], 0)
+        total = self.value(0)
         for step in range(1, self.table.num_steps):
-            total = total + self.value(self.trace[step], step)
+            total = total + self.value(step)
         return total + v
+
+    def run(self, delta_sigma: bool, with_codes: bool) -> tuple[Tensor, Tensor]:
+        """Return the propagated features and, if asked for, the packed codes of every step."""
+        z = self.delta_sigma() if delta_sigma else self.direct()
+        shape = (0, z.shape[0], self.layout.row_bytes)
+        codes = torch.zeros(shape, dtype=torch.uint8, device=z.device)
+        if with_codes:
+            codes = torch.stack(self.trace)
+        return z * self.graph.sqrt_degree[:, None], codes
 
 
 def propagate(
@@ -207,10 +245,4 @@ def propagate(
     with_codes: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Return the propagated features and, if asked for, the packed codes of every step."""
-    run = _Propagation(x0, graph, table, weights, residual_bits)
-    z = run.delta_sigma() if delta_sigma else run.direct()
-    row_bytes = PackedLayout(x0.shape[1], table.num_bits).row_bytes
-    packed = torch.zeros(0, x0.shape[0], row_bytes, dtype=torch.uint8, device=x0.device)
-    if with_codes:
-        packed = torch.stack([pack(codes, table.num_bits) for codes in run.trace])
-    return z * graph.sqrt_degree[:, None], packed
+    return Propagation(x0, graph, table, weights, residual_bits).run(delta_sigma, with_codes)

@@ -115,8 +115,9 @@ class DeltaSigmaMessages(Messages):
             residual, forgotten = self._store(residual, sent, forgotten)
             change = _with_history(change, state, recurrence)
             pending = residual + change
-        proposal, proposal_sent, taken_off = change, None, None
+        proposal = proposal_sent = taken_off = None
         if correction is not None:
+            proposal = change
             proposal_sent = self.change_quantizers[index](proposal)
             taken_off = correction(proposal, receive(adjacency, proposal_sent))
             pending, change = pending - taken_off, proposal - taken_off

@@ -43,7 +43,7 @@ class PropagationConfig:
         step_size: Step :math:`\eta` (constrained propagations).
         restart: Weight of the input (``personalized``).
         budget: Limit of the energy of the change per step.
-        budget_unit: ``per_edge``, or ``input_energy``: a fraction of the input's energy.
+        budget_unit: ``input_energy``, a fraction of the input's energy, or ``per_edge``.
         dual_step_size: Step of the ascent on the multipliers.
         residual_bits: Bits of the stored residual of delta-sigma messages, 8 or 16.
 
@@ -57,9 +57,9 @@ class PropagationConfig:
     smoothing: float = 9.0
     step_size: float = 0.1
     restart: float = 0.1
-    budget: float = 0.1
-    budget_unit: Literal["per_edge", "input_energy"] = "per_edge"
-    dual_step_size: float = 0.01
+    budget: float = 1.0
+    budget_unit: Literal["input_energy", "per_edge"] = "input_energy"
+    dual_step_size: float = 0.1
     residual_bits: Literal[8, 16] = 16
 
     def __post_init__(self) -> None:
@@ -123,7 +123,7 @@ def make_budget(config: PropagationConfig) -> Budget:
 def make_propagation(
     config: PropagationConfig,
     precision: Precision | None = None,
-    quantizer: QuantizerName = "learned_range",
+    quantizer: QuantizerName = "least_squares",
     momentum: float = 0.1,
 ) -> Propagation:
     """Make a propagation.

@@ -12,7 +12,7 @@ from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn._factory import PropagationConfig, make_propagation
 from qgnn_lightning.nn._linear import QuantizedLinear
 from qgnn_lightning.nn._propagation import as_adjacency
-from qgnn_lightning.quantization import Precision, QuantizerName, make_quantizer
+from qgnn_lightning.quantization import Precision, Quantizer, QuantizerName, make_quantizer
 
 NetworkOrder = Literal["encode", "embed"]
 
@@ -27,7 +27,8 @@ class NetworkConfig:
         order: ``encode``: to class scores, then propagate (as APPNP and the paper do);
             ``embed``: propagate hidden features, then classify.
         precision: Bits per stage.
-        quantizer: How all stages are quantized.
+        quantizer: How activations and messages are quantized.
+        weight_quantizer: How input features and weights are quantized.
         per_channel_weights: Whether each output feature has a range of weights of its own.
         momentum: Weight of the newest range in a tracked one.
         propagation: Which propagation.
@@ -37,7 +38,8 @@ class NetworkConfig:
     dropout: float = 0.8
     order: NetworkOrder = "encode"
     precision: Precision = field(default_factory=Precision)
-    quantizer: QuantizerName = "learned_range"
+    quantizer: QuantizerName = "least_squares"
+    weight_quantizer: QuantizerName = "learned_range"
     per_channel_weights: bool = True
     momentum: float = 0.1
     propagation: PropagationConfig = field(default_factory=PropagationConfig)
@@ -71,21 +73,22 @@ class QuantizedGNN(nn.Module):
         super().__init__()
         self.config = config
         bits = config.precision
-        self.encoder = self._linear(num_features, config.hidden_features, bits.input)
-        self.classifier = self._linear(config.hidden_features, num_classes, bits.activation)
+        features = make_quantizer(config.weight_quantizer, bits.input, config.momentum)
+        self.encoder = self._linear(num_features, config.hidden_features, features)
+        hidden = make_quantizer(config.quantizer, bits.activation, config.momentum)
+        self.classifier = self._linear(config.hidden_features, num_classes, hidden)
         self.propagation = make_propagation(
             config.propagation, bits, config.quantizer, config.momentum
         )
 
-    def _linear(self, in_features: int, out_features: int, input_bits: int) -> QuantizedLinear:
+    def _linear(self, in_features: int, out_features: int, quantizer: Quantizer) -> QuantizedLinear:
         config = self.config
         channels = out_features if config.per_channel_weights else None
+        weight_quantizer = make_quantizer(
+            config.weight_quantizer, config.precision.weight, config.momentum, channels
+        )
         return QuantizedLinear(
-            in_features,
-            out_features,
-            make_quantizer(config.quantizer, input_bits, config.momentum),
-            make_quantizer(config.quantizer, config.precision.weight, config.momentum, channels),
-            config.dropout,
+            in_features, out_features, quantizer, weight_quantizer, config.dropout
         )
 
     def propagation_input(self, x: Tensor) -> Tensor:

@@ -46,11 +46,12 @@ class SmoothnessAwarePropagation(Propagation):
         \tilde H &= H_k - \eta \nabla f(H_k) \\
         H_{k+1} &= \tilde H - 2 \eta \lambda_k L (\tilde H - H_k) \\
         \lambda_k &\leftarrow \operatorname{clip}(\lambda_k + \eta_\lambda g_k,\, 0,\, 1/(4\eta)),
-        \qquad g_k = \operatorname{tr}(\Delta H^\top L \Delta H) - \text{budget}
+        \qquad g_k = \operatorname{tr}(\Delta H^\top L \Delta H) / \text{budget} - 1
 
     The first two lines happen in the forward pass, the third in :meth:`ascend`, once per
-    optimizer step: descent on embeddings and parameters, ascent on the multipliers. Where a
-    multiplier is 0, its step needs no second message.
+    optimizer step: descent on embeddings and parameters, ascent on the multipliers. The violation
+    is relative to the budget, so that one step size suits graphs and features of any size. Where
+    a multiplier is 0, its step needs no second message.
 
     Source: Wang et al., CIKM 2023, with multipliers that persist over the training.
 
@@ -110,7 +111,7 @@ class _PersistentCorrections(StepCorrections):
         self.propagation = propagation
         self.adjacency = adjacency
         self.strengths = propagation.correction_strengths()
-        self.limit = propagation.limit(x, adjacency) if propagation.training else 0.0
+        self.limit = propagation.limit(x, adjacency) if propagation.training else 1.0
 
     def at(self, index: int) -> Correction | None:
         strength = self.strengths[index]
@@ -126,7 +127,7 @@ class _PersistentCorrections(StepCorrections):
         if self.strengths[step.index] == 0:
             self.propagation.messages.observe_change(step.index, change)
         energy = self._energy(change, self.strengths[step.index])
-        self.propagation.violation[step.index] = energy - self.limit
+        self.propagation.violation[step.index] = energy / self.limit - 1
 
     def _energy(self, change: Tensor, strength: float) -> Tensor:
         # L is below 2 I: where even twice the norm is within the budget, a multiplier of 0 stays.

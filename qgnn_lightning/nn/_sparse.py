@@ -33,7 +33,8 @@ class SparsePattern:
     def matches(self, matrix: Tensor) -> bool:
         """Whether this is the pattern of that very matrix."""
         return (
-            self.col.data_ptr() == matrix.col_indices().data_ptr()
+            self.rowptr.data_ptr() == matrix.crow_indices().data_ptr()
+            and self.col.data_ptr() == matrix.col_indices().data_ptr()
             and self.col.device == matrix.device
             and self.size == tuple(matrix.shape)
         )

@@ -14,6 +14,7 @@ from qgnn_lightning.quantization._functional import (
 from qgnn_lightning.quantization._grid import Grid, Quantized
 from qgnn_lightning.quantization._identity import IdentityQuantizer
 from qgnn_lightning.quantization._learned_range import LearnedRangeQuantizer
+from qgnn_lightning.quantization._least_squares import LeastSquaresQuantizer
 from qgnn_lightning.quantization._min_max import MinMaxQuantizer
 from qgnn_lightning.quantization._precision import PRESETS, Precision, make_precision
 from qgnn_lightning.quantization._quantizer import Quantizer
@@ -24,6 +25,7 @@ __all__ = [
     "Grid",
     "IdentityQuantizer",
     "LearnedRangeQuantizer",
+    "LeastSquaresQuantizer",
     "MinMaxQuantizer",
     "Precision",
     "Quantized",

@@ -7,11 +7,13 @@ from typing import Literal, get_args
 from qgnn_lightning.quantization._bitwise_truncation import BitwiseTruncationQuantizer
 from qgnn_lightning.quantization._identity import IdentityQuantizer
 from qgnn_lightning.quantization._learned_range import LearnedRangeQuantizer
+from qgnn_lightning.quantization._least_squares import LeastSquaresQuantizer
 from qgnn_lightning.quantization._min_max import MinMaxQuantizer
 from qgnn_lightning.quantization._precision import FULL_PRECISION
 from qgnn_lightning.quantization._quantizer import Quantizer
 
-QuantizerName = Literal["learned_range", "min_max", "bitwise_truncation", "skewness_truncation"]
+QuantizerName = Literal[
+    "least_squares", "learned_range", "min_max", "bitwise_truncation", "skewness_truncation"]
 
 
 def make_quantizer(
@@ -26,7 +28,7 @@ def make_quantizer(
     range it is built on.
 
     Args:
-        name: ``learned_range`` (QLR), ``min_max``, ``bitwise_truncation`` (BT) or
+        name: ``least_squares``, ``learned_range`` (QLR), ``min_max``, ``bitwise_truncation`` (BT) or
             ``skewness_truncation`` (BT*).
         num_bits: Bits of a code, or 32.
         momentum: Weight of the newest range in the tracked one.
@@ -39,6 +41,8 @@ def make_quantizer(
         raise ValueError(f"quantizer must be one of {get_args(QuantizerName)}, got {name!r}")
     if num_bits == FULL_PRECISION:
         return IdentityQuantizer()
+    if name == "least_squares":
+        return LeastSquaresQuantizer(num_bits, momentum, num_channels)
     if name == "min_max":
         return MinMaxQuantizer(num_bits, momentum, num_channels)
     if name == "learned_range" or num_bits != 2:

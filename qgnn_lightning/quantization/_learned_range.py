@@ -11,7 +11,7 @@ from qgnn_lightning.quantization._functional import affine_codes
 from qgnn_lightning.quantization._grid import Grid, Quantized
 from qgnn_lightning.quantization._quantizer import Quantizer
 from qgnn_lightning.quantization._running_range import RunningRange
-from qgnn_lightning.quantization._search import best_fraction
+from qgnn_lightning.quantization._search import best_fraction, candidate_fractions
 
 _SMALLEST_FRACTION = 0.01
 
@@ -51,9 +51,9 @@ class LearnedFraction(nn.Module):
 
     def initialize(self, x: Tensor, fake_quantize: Any) -> None:
         """Search the best fraction for ``x``."""
-        best = best_fraction(
-            x, fake_quantize, self.num_bits, per_channel=self.per_channel, threshold=self.threshold
-        )
+        candidates = candidate_fractions(self.num_bits)
+        best = best_fraction(x, fake_quantize, candidates, per_channel=self.per_channel)
+        best = torch.where(best < self.threshold, best + 0.1, best)
         with torch.no_grad():
             self.alpha.copy_(best)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -17,32 +18,40 @@ def candidate_fractions(num_bits: int) -> list[float]:
     return [(i + 1) / count for i in range(count)]
 
 
+def _stride(x: Tensor) -> int:
+    """Distance of the samples, without a factor in common with the rows: all columns have some."""
+    stride = max(1, x.numel() // _MAX_SAMPLES)
+    while x.dim() and math.gcd(stride, x.shape[-1]) > 1:
+        stride += 1
+    return stride
+
+
 @torch.no_grad()
 def best_fraction(
     x: Tensor,
     fake_quantize: Callable[[Tensor, float], Tensor],
-    num_bits: int,
+    candidates: list[float],
     *,
     per_channel: bool,
-    threshold: float,
+    power: int = 1,
 ) -> Tensor:
-    """The fraction of the range with the least mean absolute error; ties go to the first.
+    """The fraction of the range with the least mean error; ties go to the first.
 
     Args:
         x: The data, rows are channels.
         fake_quantize: Rounds ``x`` to the grid of a fraction of the range.
-        num_bits: Bits, which set the candidates.
+        candidates: The fractions to try.
         per_channel: Whether every row has a fraction of its own.
-        threshold: Results below it are raised by 0.1.
+        power: 1 for the absolute error, 2 for the squared one.
 
     Shapes:
         x: any -> ``()``, or ``(num_channels, 1)``.
     """
     if not per_channel:
-        flat = x.reshape(1, -1)
-        x = flat[:, :: max(1, flat.numel() // _MAX_SAMPLES)]
-    fractions = candidate_fractions(num_bits)
-    errors = [(fake_quantize(x, f) - x).abs().mean(dim=1, keepdim=True) for f in fractions]
-    best = torch.tensor(fractions, dtype=x.dtype, device=x.device)[torch.stack(errors).argmin(0)]
-    best = torch.where(best < threshold, best + 0.1, best)
+        x = x.reshape(1, -1)[:, :: _stride(x)]
+    errors = [
+        (fake_quantize(x, fraction) - x).abs().pow(power).mean(dim=1, keepdim=True)
+        for fraction in candidates
+    ]
+    best = torch.tensor(candidates, dtype=x.dtype, device=x.device)[torch.stack(errors).argmin(0)]
     return best if per_channel else best.reshape(())

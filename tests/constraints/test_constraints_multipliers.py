@@ -107,9 +107,7 @@ def test_budget_of_energy_is_a_fraction_of_the_input():
     assert EnergyBudget(0.5).limit(12, lambda: torch.tensor(8.0)) == 4.0
 
 
-@pytest.mark.parametrize(
-    ("make", "name"), [(EdgeBudget, "per_edge"), (EnergyBudget, "fraction")]
-)
+@pytest.mark.parametrize(("make", "name"), [(EdgeBudget, "per_edge"), (EnergyBudget, "fraction")])
 @pytest.mark.parametrize("value", [-0.5, float("nan")])
 def test_budgets_are_not_negative(make, name, value):
     with pytest.raises(ValueError, match=f"{name} must be at least 0, got {value}"):

@@ -145,7 +145,10 @@ def test_graphs_without_edges(num_nodes):
 
 
 def test_no_features():
-    assert aggregate(ring_with_chords(5).adjacency(torch.float32), torch.zeros(5, 0)).shape == (5, 0)
+    assert aggregate(ring_with_chords(5).adjacency(torch.float32), torch.zeros(5, 0)).shape == (
+        5,
+        0,
+    )
 
 
 def test_copies_to_another_type():

@@ -118,7 +118,9 @@ def test_learned_range_against_autograd_of_its_definition(seed, num_bits, per_ch
     x = normal(seed, 5, 8).requires_grad_()
     channels = 5 if per_channel else None
     alpha = 0.1 + normal(seed + 1, 5, 1).abs() if per_channel else torch.tensor(0.37).double()
-    quantizer = calibrated(LearnedRangeQuantizer(num_bits, num_channels=channels), x.detach(), alpha)
+    quantizer = calibrated(
+        LearnedRangeQuantizer(num_bits, num_channels=channels), x.detach(), alpha
+    )
     weight = normal(seed + 2, 5, 8)
     low = x.detach().amin(1, keepdim=True) if per_channel else x.detach().min()
     high = x.detach().amax(1, keepdim=True) if per_channel else x.detach().max()

@@ -128,7 +128,6 @@ def test_codes_of_the_levels_are_all_the_codes(num_bits, scale):
 @given(values, bits)
 def test_an_empty_tensor_changes_nothing(seen, num_bits):
 
-
     quantizer = LearnedRangeQuantizer(num_bits)
     quantizer(torch.tensor(seen))
     before = {name: value.clone() for name, value in quantizer.state_dict().items()}

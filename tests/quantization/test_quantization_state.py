@@ -13,6 +13,7 @@ from qgnn_lightning.quantization import (
     BitwiseTruncationQuantizer,
     IdentityQuantizer,
     LearnedRangeQuantizer,
+    LeastSquaresQuantizer,
     MinMaxQuantizer,
     Precision,
     make_quantizer,
@@ -21,6 +22,8 @@ from qgnn_lightning.quantization import (
 MAKERS = {
     "learned_range": lambda: LearnedRangeQuantizer(4),
     "per_channel": lambda: LearnedRangeQuantizer(4, num_channels=6),
+    "least_squares": lambda: make_quantizer("least_squares", 4),
+    "least_squares_per_channel": lambda: make_quantizer("least_squares", 4, num_channels=6),
     "min_max": lambda: MinMaxQuantizer(4),
     "bitwise_truncation": lambda: BitwiseTruncationQuantizer(),
     "skewness_truncation": lambda: BitwiseTruncationQuantizer(skewness_aware=True),
@@ -104,7 +107,9 @@ def test_identity_is_the_identity():
     assert not quantizer.state_dict()
 
 
-@pytest.mark.parametrize("name", ["learned_range", "min_max", "bitwise_truncation"])
+@pytest.mark.parametrize(
+    "name", ["least_squares", "learned_range", "min_max", "bitwise_truncation"]
+)
 def test_thirty_two_bits_of_any_quantizer_are_the_identity(name):
     assert isinstance(make_quantizer(name, 32), IdentityQuantizer)
 
@@ -112,6 +117,7 @@ def test_thirty_two_bits_of_any_quantizer_are_the_identity(name):
 @pytest.mark.parametrize(
     ("name", "num_bits", "expected"),
     [
+        ("least_squares", 2, LeastSquaresQuantizer),
         ("learned_range", 2, LearnedRangeQuantizer),
         ("min_max", 2, MinMaxQuantizer),
         ("bitwise_truncation", 2, BitwiseTruncationQuantizer),

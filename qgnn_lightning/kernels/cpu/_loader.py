@@ -108,9 +108,7 @@ def available_isas() -> list[str]:
     """Return the compiled instruction sets that this processor has, slowest first."""
     lib = library()
     return [
-        name
-        for i, name in enumerate(compiled_isas())
-        if lib.qgnn_isa_runs_here(ctypes.c_int64(i))
+        name for i, name in enumerate(compiled_isas()) if lib.qgnn_isa_runs_here(ctypes.c_int64(i))
     ]
 
 

@@ -7,10 +7,11 @@ import ctypes
 import torch
 from torch import Tensor
 
-from .._constants import StepCoefficients, StepConstants, start_weight
-from .._graph import GraphTensors
-from .._grid import Grid, GridTable
-from ..layout import PackedLayout
+from qgnn_lightning.kernels._constants import StepCoefficients, StepConstants, start_weight
+from qgnn_lightning.kernels._graph import GraphTensors
+from qgnn_lightning.kernels._grid import Grid, GridTable
+from qgnn_lightning.kernels.layout import PackedLayout
+
 from ._loader import Linear, Propagation, check_status, library, selected_isa
 
 _int64 = ctypes.c_int64

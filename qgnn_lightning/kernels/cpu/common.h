@@ -47,14 +47,10 @@ struct QgnnLinear {
 
 namespace qgnn {
 
-#ifndef QGNN_PD
-#define QGNN_PD 16
-#endif
-#ifndef QGNN_RA
-#define QGNN_RA 2
-#endif
-constexpr int kPrefetchDistance = QGNN_PD;  // entries of the adjacency
-constexpr int kRowsAhead = QGNN_RA;
+// How far ahead memory is asked for, in entries of the adjacency and in rows.
+constexpr int kPrefetchDistance = 20;
+constexpr int kRowsAhead = 3;
+constexpr int kHistoryRowsAhead = 8;
 
 constexpr int lanes(int bits) { return 8 / bits; }
 // Neighbours whose codes can be summed in bytes (2 bits) or 16-bit elements (4 and 8 bits).

@@ -1,0 +1,85 @@
+"""How smooth the representation becomes from step to step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from qgnn_lightning.callbacks._observer import Observer, Subject
+from qgnn_lightning.callbacks._run_log import record
+from qgnn_lightning.callbacks._series import Series
+from qgnn_lightning.graph import dirichlet_energy, mean_average_distance
+
+
+@dataclass(frozen=True, eq=False)
+class Smoothness:
+    """Measures of smoothness of the input and after each step.
+
+    Args:
+        symmetric: Dirichlet energy that the propagation lowers.
+        mean_square: Dirichlet energy without the degrees, per node.
+        mean_average_distance: Mean cosine distance between neighbours.
+
+    Shapes:
+        all: ``(num_steps + 1,)``.
+    """
+
+    symmetric: Tensor
+    mean_square: Tensor
+    mean_average_distance: Tensor
+
+
+@torch.no_grad()
+def measure_smoothness(subject: Subject) -> Smoothness:
+    """Measure the input and the representation after each step."""
+    adjacency = subject.adjacency
+    rows = [
+        torch.stack(
+            [
+                dirichlet_energy(adjacency, h),
+                dirichlet_energy(adjacency, h, "mean_square"),
+                mean_average_distance(adjacency, h),
+            ]
+        )
+        for h in _representations(subject)
+    ]
+    return Smoothness(*torch.stack(rows, dim=1))
+
+
+def _representations(subject: Subject) -> Iterator[Tensor]:
+    yield subject.start
+    for step in subject.propagation.steps(subject.start, subject.adjacency):
+        yield step.after.representation() * subject.adjacency.sqrt_degree
+
+
+class Oversmoothing(Observer):
+    """Records how smooth the representation is before the propagation and after each step.
+
+    Writes, for steps 0 (the input) to K, ``dirichlet_energy/symmetric``,
+    ``dirichlet_energy/mean_square`` and ``mean_average_distance``. Numbers that fall to 0 mean
+    that neighbours can no longer be told apart. On a directed graph, where the energies are not
+    defined, only the distance is written.
+
+    Args:
+        every_n_epochs: Training epochs between two measurements, at least 1.
+
+    Raises:
+        ValueError: If ``every_n_epochs`` is below 1.
+    """
+
+    def __init__(self, every_n_epochs: int = 10) -> None:
+        super().__init__(every_n_epochs)
+
+    def observe(self, trainer: Trainer, subject: Subject) -> None:
+        found = measure_smoothness(subject)
+        series = [Series.of("mean_average_distance", found.mean_average_distance, first=0)]
+        if subject.adjacency.symmetric:
+            series += [
+                Series.of("dirichlet_energy/symmetric", found.symmetric, first=0),
+                Series.of("dirichlet_energy/mean_square", found.mean_square, first=0),
+            ]
+        record(trainer, series)

@@ -1,0 +1,133 @@
+"""What TensorBoard shows beside single curves: combined charts, and the table of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.tensorboard.summary import hparams
+
+from qgnn_lightning.callbacks._quantization_error import (
+    BOUND_NAMES,
+    has_bound,
+    sends_full_precision,
+)
+from qgnn_lightning.callbacks._run_log import tensorboard_writers
+from qgnn_lightning.callbacks._series import step_tag
+from qgnn_lightning.nn import Propagation, SmoothnessAwarePropagation
+
+#: Columns of the table of runs.
+METRICS = ("val/accuracy", "test/accuracy", "val/loss", "test/loss", "train/loss")
+
+Chart = list[Any]
+Layout = dict[str, dict[str, Chart]]
+
+
+def make_layout(propagation: Propagation) -> Layout:
+    """Charts by category, for what the callbacks record of a propagation.
+
+    Args:
+        propagation: The propagation that is observed.
+    """
+    layout = {
+        "Training": {
+            "Accuracy": _lines("train/accuracy", "val/accuracy"),
+            "Loss": _lines("train/loss", "val/loss"),
+        },
+        "Oversmoothing": {
+            "Dirichlet energy tr(HᵀLH), by step": _steps("dirichlet_energy/symmetric"),
+            "Dirichlet energy per node, by step": _steps("dirichlet_energy/mean_square"),
+            "Mean average distance, by step": _steps("mean_average_distance"),
+        },
+        "Quantization error": _error_charts(propagation),
+        "Constraint": _constraint_charts(propagation),
+    }
+    return {category: charts for category, charts in layout.items() if charts}
+
+
+def _error_charts(propagation: Propagation) -> dict[str, Chart]:
+    if sends_full_precision(propagation):
+        return {}
+    charts: dict[str, Chart] = {}
+    if has_bound(propagation):
+        last = {
+            name: step_tag(f"quantization_error/{name}", propagation.num_steps)
+            for name in BOUND_NAMES
+        }
+        margin = [last["sharp"], last["measured"], last["a_posteriori"]]
+        charts = {
+            "After the last step: measured ≤ sharp bound ≤ a posteriori": ["Margin", margin],
+            "After the last step: error and all bounds": _lines(*last.values()),
+            "Measured error, by step": _steps("quantization_error/measured"),
+            "Sharp bound, by step": _steps("quantization_error/sharp"),
+        }
+    return charts | {
+        "Signal-to-noise ratio of the message in dB, by step": _steps(
+            "message/signal_to_noise_ratio"
+        ),
+        "Clipped fraction of the message, by step": _steps("message/clipped_fraction"),
+        "Scale of the message, by step": _steps("message/scale"),
+    }
+
+
+def _constraint_charts(propagation: Propagation) -> dict[str, Chart]:
+    energy = _steps("constraint/energy_of_change")
+    if not isinstance(propagation, SmoothnessAwarePropagation):
+        return {"Energy of the change, by step": energy}
+    return {
+        "Energy of the change, by step, and the budget": _lines(*energy[1], "constraint/budget"),
+        "Violation, by step (holds below 0)": _steps("constraint/violation"),
+        "Multiplier, by step": _steps("constraint/multiplier"),
+    }
+
+
+def _lines(*tags: str) -> Chart:
+    return ["Multiline", list(tags)]
+
+
+def _steps(tag: str) -> Chart:
+    """All steps of a series: TensorBoard reads the tags of such a chart as patterns."""
+    return _lines(rf"{tag}/step_\d+")
+
+
+class TensorBoardLayout(Callback):
+    """Arranges TensorBoard: charts that belong together, and a row in the table of runs.
+
+    The custom scalars show each measure for all steps in one chart, and the error after the
+    last step as a margin chart: the line is the sharp bound, the band reaches from the measured
+    error up to the a posteriori bound. The HPARAMS table gets the hyperparameters and the
+    metrics, which are taken from the run's curves: a test after the fit fills its columns.
+    Make the logger with ``default_hp_metric=False``, or the table has a column without meaning.
+    """
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for writer in tensorboard_writers(trainer):
+            writer.add_custom_scalars(make_layout(pl_module.network.propagation))  # type: ignore[union-attr, arg-type]
+            experiment, start, _ = _summaries(trainer, pl_module)
+            _write(writer, experiment, start)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for writer in tensorboard_writers(trainer):
+            _, _, end = _summaries(trainer, pl_module)
+            _write(writer, end)
+
+
+def _summaries(trainer: Trainer, pl_module: LightningModule) -> tuple[Any, Any, Any]:
+    """The table's columns, the run's row, and its end."""
+    found = dict(pl_module.hparams)
+    data = getattr(trainer, "datamodule", None)
+    if data is not None:
+        found = dict(data.hparams) | found
+    plain = {
+        name: value if isinstance(value, (bool, int, float, str)) else str(value)
+        for name, value in found.items()
+    }
+    experiment, start, end = hparams(plain, dict.fromkeys(METRICS, 0.0))  # type: ignore[no-untyped-call]
+    return experiment, start, end
+
+
+def _write(writer: Any, *summaries: Any) -> None:
+    # Not add_hparams, which opens another run, nor log_hyperparams, which draws made-up first
+    # values into the curves of the metrics.
+    for summary in summaries:
+        writer._get_file_writer().add_summary(summary)

@@ -1,0 +1,35 @@
+"""What a run leaves behind and can be continued from: checkpoints, logs, results."""
+
+from qgnn_lightning.run._atomic import atomic_path
+from qgnn_lightning.run._checkpoints import BestCheckpoint, CheckpointError, LastCheckpoint
+from qgnn_lightning.run._data_arguments import DataArguments
+from qgnn_lightning.run._directory import RunDirectory, RunDirectoryError
+from qgnn_lightning.run._logger import RunLogger
+from qgnn_lightning.run._predictions import prediction_writer, write_predictions
+from qgnn_lightning.run._progress import EpochProgress
+from qgnn_lightning.run._random_state import RandomState
+from qgnn_lightning.run._results import environment, network_summary, split_accuracies
+from qgnn_lightning.run._signals import StopOnSignal, Stopped
+from qgnn_lightning.run._size import float32_size, packed_size
+
+__all__ = [
+    "BestCheckpoint",
+    "CheckpointError",
+    "DataArguments",
+    "EpochProgress",
+    "LastCheckpoint",
+    "RandomState",
+    "RunDirectory",
+    "RunDirectoryError",
+    "RunLogger",
+    "StopOnSignal",
+    "Stopped",
+    "atomic_path",
+    "environment",
+    "float32_size",
+    "network_summary",
+    "packed_size",
+    "prediction_writer",
+    "split_accuracies",
+    "write_predictions",
+]

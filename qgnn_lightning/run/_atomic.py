@@ -1,0 +1,36 @@
+"""Files that are there as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of ``path`` when the block ends without error.
+
+    Args:
+        path: Where the file will be; its folder must exist.
+
+    Raises:
+        OSError: If the folder cannot be written to.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    written = Path(name)
+    try:
+        yield written
+        written.chmod(0o666 & ~_umask())
+        written.replace(path)
+    finally:
+        written.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,147 @@
+"""The two checkpoints of a run: the best epoch, and the last one to continue from.
+
+Lightning's own ``ModelCheckpoint`` copies all metrics in every epoch, keeps absolute paths in its
+state and warns when a run was moved; on small graphs it takes longer than a training step.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.trainer.states import TrainerFn
+
+from qgnn_lightning.lightning_module import NonFiniteError
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint was not written."""
+
+
+def save_checkpoint(trainer: Trainer, path: Path) -> None:
+    """Write a checkpoint and see that it is there: Lightning passes over a refused write.
+
+    Raises:
+        CheckpointError: If the file was not written.
+    """
+    before = _identity(path)
+    try:
+        trainer.save_checkpoint(path)
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be written: {error}") from error
+    if trainer.is_global_zero and _identity(path) in (None, before):
+        raise CheckpointError(f"checkpoint {path} cannot be written: permission denied")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _saves(trainer: Trainer) -> bool:
+    fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+    return fitting and not trainer.fast_dev_run  # type: ignore[attr-defined]
+
+
+class BestCheckpoint(Checkpoint):
+    """Keeps the first epoch in which a metric was the highest.
+
+    Args:
+        path: The file, overwritten with every better epoch.
+        monitor: The metric.
+    """
+
+    def __init__(self, path: Path, monitor: str = "val/accuracy") -> None:
+        super().__init__()
+        self.path = path
+        self.monitor = monitor
+        self.score = -math.inf
+        self.epoch = -1
+        self._validated = False
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a best epoch."""
+        return self.epoch >= 0
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._validated = True
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not (self._validated and _saves(trainer)):
+            return
+        self._validated = False
+        score = float(trainer.callback_metrics.get(self.monitor, math.nan))
+        if score > self.score:
+            self.score, self.epoch = score, trainer.current_epoch
+            save_checkpoint(trainer, self.path)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"score": self.score, "epoch": self.epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a best epoch whose checkpoint is there; otherwise the next one is the best.
+
+        Args:
+            state_dict: What :meth:`state_dict` gave.
+        """
+        epoch = int(state_dict["epoch"])
+        if epoch >= 0 and self._stored_epoch() == epoch:
+            self.score, self.epoch = float(state_dict["score"]), epoch
+
+    def _stored_epoch(self) -> int | None:
+        if not self.path.is_file():
+            return None
+        stored: int = torch.load(self.path, map_location="cpu", weights_only=True)["epoch"]
+        return stored
+
+
+class LastCheckpoint(Checkpoint):
+    """Keeps the newest epoch: every few epochs, at the end, and when the run is broken off.
+
+    After a :class:`NonFiniteError` the file stays as it was: what broke is not kept.
+
+    Args:
+        path: The file, overwritten each time.
+        every_n_epochs: Epochs between two savings, at least 1.
+
+    Raises:
+        ValueError: If ``every_n_epochs`` is below 1.
+    """
+
+    def __init__(self, path: Path, every_n_epochs: int = 25) -> None:
+        super().__init__()
+        if every_n_epochs < 1:
+            raise ValueError(f"every_n_epochs must be at least 1, got {every_n_epochs}")
+        self.path = path
+        self.every_n_epochs = every_n_epochs
+        self._saved_step = 0  # nothing to save before the first step
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._saved_step = trainer.global_step
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        done = trainer.current_epoch + 1
+        if done % self.every_n_epochs == 0 or done == trainer.max_epochs:
+            self._save(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._save(trainer)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        if not isinstance(exception, (NonFiniteError, CheckpointError)):
+            self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        if _saves(trainer) and trainer.global_step != self._saved_step:
+            save_checkpoint(trainer, self.path)
+            self._saved_step = trainer.global_step

@@ -1,0 +1,159 @@
+"""The directory of a run."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_CHECKPOINTS = "checkpoints"
+
+
+class RunDirectoryError(ValueError):
+    """The directory of a run cannot be used."""
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where a run keeps its files.
+
+    Args:
+        path: The directory.
+    """
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / _CHECKPOINTS
+
+    @property
+    def best(self) -> Path:
+        """Checkpoint of the best validation epoch."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint to continue from."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def config(self) -> Path:
+        """The configuration, which ``-c`` reads."""
+        return self.path / "config.yaml"
+
+    @property
+    def results(self) -> Path:
+        """What came out of the run."""
+        return self.path / "results.json"
+
+    @classmethod
+    def next_version(cls, parent: Path) -> RunDirectory:
+        """Make ``version_N`` in a folder, with the next free number.
+
+        Args:
+            parent: Folder of the runs of one experiment.
+
+        Raises:
+            RunDirectoryError: If it cannot be made or written to.
+        """
+        _make(parent)
+        number = max((_version(child) for child in parent.iterdir()), default=-1) + 1
+        while True:
+            path = parent / f"version_{number}"
+            try:
+                path.mkdir()
+            except FileExistsError:  # another run was faster
+                number += 1
+            except OSError as error:
+                raise _cannot_write(path, error) from error
+            else:
+                return cls._ready(path)
+
+    @classmethod
+    def named(cls, path: Path) -> RunDirectory:
+        """Use a directory for a new run.
+
+        Args:
+            path: The directory, made where it does not exist.
+
+        Raises:
+            RunDirectoryError: If it holds a run already, or cannot be made or written to.
+        """
+        if (path / "config.yaml").exists():
+            raise RunDirectoryError(
+                f"run_dir {path} holds a run already: name another directory, or continue that "
+                f"run with --ckpt_path {path / _CHECKPOINTS / 'last.ckpt'}"
+            )
+        return cls._ready(path)
+
+    @classmethod
+    def of_checkpoint(cls, checkpoint: Path) -> RunDirectory | None:
+        """The directory of the run that wrote a checkpoint, where it is still there."""
+        run = cls(checkpoint.absolute().parent.parent)
+        in_run = checkpoint.absolute().parent.name == _CHECKPOINTS and run.config.is_file()
+        return run if in_run else None
+
+    @classmethod
+    def continued(cls, checkpoint: Path, path: Path | None) -> RunDirectory | None:
+        """The directory in which a run is continued.
+
+        Args:
+            checkpoint: What the run is continued from.
+            path: Another directory than that of the checkpoint, which then takes the best
+                checkpoint so far along.
+
+        Raises:
+            RunDirectoryError: If it cannot be written to.
+        """
+        before = cls.of_checkpoint(checkpoint)
+        if path is None or (before and before.path == path.absolute()):
+            return None if before is None else cls._ready(before.path)
+        run = cls.named(path)
+        if before and before.best.is_file():
+            run.checkpoints.mkdir(exist_ok=True)
+            shutil.copy2(before.best, run.best)
+        return run
+
+    @classmethod
+    def _ready(cls, path: Path) -> RunDirectory:
+        run = cls(path)
+        for folder in (run.path, run.checkpoints):
+            _make(folder)
+            _check_writable(folder)
+        return run
+
+    def discard_if_unused(self) -> None:
+        """Remove the directory where nothing was written to it."""
+        for folder in (self.checkpoints, self.path):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _version(path: Path) -> int:
+    number = path.name.removeprefix("version_")
+    return int(number) if number != path.name and number.isdecimal() else -1
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _check_writable(path: Path) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> RunDirectoryError:
+    return RunDirectoryError(
+        f"the run directory {path} cannot be written to ({error.strerror}): "
+        "name another one with --run_dir"
+    )

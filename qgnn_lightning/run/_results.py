@@ -1,0 +1,66 @@
+"""What came out of a run, as plain values."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from qgnn_lightning import __version__
+from qgnn_lightning.data import GraphBatch
+from qgnn_lightning.nn import DeltaSigmaMessages, QuantizedGNN
+from qgnn_lightning.run._size import float32_size, packed_size
+
+_PACKAGES = ("torch", "lightning", "torch-geometric")
+
+
+@torch.no_grad()
+def split_accuracies(network: QuantizedGNN, batch: GraphBatch) -> dict[str, float]:
+    """Accuracy on each part of the split.
+
+    Args:
+        network: The network, in evaluation mode.
+        batch: The graph.
+    """
+    correct = network(batch.x, batch.adjacency).argmax(1) == batch.y
+    return {
+        split: float(correct[batch.mask(split)].double().mean())
+        for split in ("train", "val", "test")
+    }
+
+
+def network_summary(network: QuantizedGNN) -> dict[str, Any]:
+    """Bits, messages, and size of a network.
+
+    Args:
+        network: The network.
+    """
+    delta_sigma = isinstance(network.propagation.messages, DeltaSigmaMessages)
+    return {
+        "bits": asdict(network.config.precision),
+        "messages": "delta_sigma" if delta_sigma else "direct",
+        "num_steps": network.propagation.num_steps,
+        "num_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "size_bytes": {"packed": packed_size(network), "float32": float32_size(network)},
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Versions and hardware."""
+    versions = {"qgnn-lightning": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    hardware = {
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+    }
+    return {"versions": versions, "hardware": hardware}

@@ -1,0 +1,68 @@
+"""Stopping between two steps when the user or the system asks for it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(SystemExit):
+    """The training was stopped by a signal; the exit code is 128 plus its number."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(128 + signum)
+        self.name = signal.Signals(signum).name
+
+
+class StopOnSignal(Callback):
+    """Stops the training after the current step on Ctrl-C or SIGTERM.
+
+    The network is then whole: a step is never cut in two. A second signal stops at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._received: int | None = None
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._received = None
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._note) for number in _SIGNALS}
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        if self._received is not None:
+            raise Stopped(signum)
+        self._received = signum
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._stop_if_asked()
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx > 0:
+            self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self._received is not None:
+            raise Stopped(self._received)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._restore()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}

@@ -1,0 +1,175 @@
+"""The C++ backend equals the reference bit for bit, on every instruction set that runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_cases import WIDTHS, grids, random_codes, random_features, random_graph
+
+from qgnn_lightning.kernels import (
+    Grid,
+    PackedGraph,
+    StepCoefficients,
+    cpu,
+    neighbour_sum,
+    pack,
+    propagate,
+    why_unavailable,
+)
+from qgnn_lightning.kernels.cpu._loader import selected_isa
+
+pytestmark = pytest.mark.skipif(
+    why_unavailable("cpu") is not None, reason=str(why_unavailable("cpu"))
+)
+ISAS = ("portable", "avx2", "avx512")
+
+
+@pytest.fixture(params=ISAS, scope="module")
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param not in cpu.available_isas():
+        pytest.skip(f"this processor or build has no {request.param}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QGNN_KERNEL_ISA", request.param)
+        yield request.param
+
+
+def assert_same_propagation(x0, graph, step_grids, weights, threads=1, **options):  # type: ignore[no-untyped-def]
+    expected = propagate(
+        x0, graph, step_grids, weights, return_codes=True, backend="reference", **options
+    )
+    traced = propagate(
+        x0, graph, step_grids, weights, return_codes=True, backend="cpu", num_threads=threads,
+        **options,
+    )  # fmt: skip
+    plain = propagate(x0, graph, step_grids, weights, backend="cpu", num_threads=threads, **options)
+    assert torch.equal(traced.codes, expected.codes)
+    assert torch.equal(traced.features, expected.features)
+    assert torch.equal(plain.features, expected.features)
+
+
+@given(
+    nodes=st.sampled_from((1, 2, 17, 120)),
+    entries=st.sampled_from((0, 1, 60, 1500)),
+    width=st.sampled_from(WIDTHS),
+    step_grids=grids(),
+    own=st.sampled_from((0.0, 0.3, -0.25)),
+    form=st.sampled_from(("direct", "delta_sigma")),
+    residual_bits=st.sampled_from((8, 16)),
+    hub=st.booleans(),
+    threads=st.integers(1, 3),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=100, deadline=None)
+def test_propagation_is_bit_equal(
+    isa, nodes, entries, width, step_grids, own, form, residual_bits, hub, threads, seed
+) -> None:  # type: ignore[no-untyped-def]
+    graph = random_graph(nodes, entries, seed, hub=hub)
+    x0, weights = random_features(nodes, width, seed), StepCoefficients(own, 0.9, 0.1)
+    options = {"form": form, "residual_bits": residual_bits}
+    assert_same_propagation(x0, graph, step_grids, weights, threads, **options)
+
+
+@pytest.mark.parametrize("num_bits", [2, 4, 8])
+def test_every_width_to_300(num_bits: int) -> None:
+    graph, weights = random_graph(6, 25, seed=0), StepCoefficients(0.0, 0.9, 0.1)
+    step_grids = [Grid(num_bits, 3 / (1 << num_bits), 1 << (num_bits - 1))] * 3
+    for width in range(1, 301):
+        form = "direct" if width % 2 else "delta_sigma"
+        assert_same_propagation(
+            random_features(6, width, width), graph, step_grids, weights, form=form
+        )
+
+
+@pytest.mark.parametrize("num_bits", [2, 4, 8])
+def test_lanes_widen_exactly_where_they_would_overflow(isa: str, num_bits: int) -> None:
+    for degree in (16, 17, 18, 34, 35, 84, 85, 86, 170, 171, 256, 257, 258, 514, 515, 4369, 4370):
+        rowptr = torch.tensor([0, degree])
+        packed = pack(torch.full((1, 40), (1 << num_bits) - 1, dtype=torch.uint8), num_bits)
+        sums = neighbour_sum(
+            packed, rowptr, torch.zeros(degree, dtype=torch.int32), num_bits=num_bits,
+            num_features=40, backend="cpu",
+        )  # fmt: skip
+        assert sums.unique().tolist() == [degree * ((1 << num_bits) - 1)]
+
+
+@pytest.mark.parametrize("num_bits", [2, 4, 8])
+def test_hub_of_120_000_neighbours(isa: str, num_bits: int) -> None:
+    graph = random_graph(3, 240_000, seed=1, hub=True)
+    codes = random_codes(3, 33, num_bits, seed=2)
+    call = {"num_bits": num_bits, "num_features": 33}
+    arguments = (pack(codes, num_bits), graph.rowptr, graph.col)
+    expected = neighbour_sum(*arguments, backend="reference", **call)
+    assert torch.equal(neighbour_sum(*arguments, backend="cpu", **call), expected)
+    top = (1 << num_bits) - 1
+    step_grids = [Grid(num_bits, 2 / (top + 1), top // 2)] * 2
+    for form in ("direct", "delta_sigma"):
+        x0 = random_features(3, 33, seed=3)
+        assert_same_propagation(x0, graph, step_grids, StepCoefficients(0.0, 0.9, 0.1), form=form)
+
+
+@given(
+    width=st.sampled_from(WIDTHS),
+    num_bits=st.sampled_from((2, 4, 8)),
+    weighted=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=30, deadline=None)
+def test_neighbour_sum_is_bit_equal(isa, width, num_bits, weighted, seed) -> None:  # type: ignore[no-untyped-def]
+    graph = random_graph(30, 400, seed)
+    packed = pack(random_codes(30, width, num_bits, seed), num_bits)
+    weight = torch.randn(400, generator=torch.Generator().manual_seed(seed)) if weighted else None
+    call = {"num_bits": num_bits, "num_features": width, "weight": weight}
+    expected = neighbour_sum(packed, graph.rowptr, graph.col, backend="reference", **call)
+    result = neighbour_sum(packed, graph.rowptr, graph.col, backend="cpu", num_threads=2, **call)
+    assert torch.equal(result, expected)
+
+
+def test_rows_of_another_count_than_the_packed_nodes() -> None:
+    packed = pack(torch.ones(5, 3, dtype=torch.uint8), 2)
+    rowptr, col = torch.tensor([0, 2, 5]), torch.arange(5, dtype=torch.int32)
+    sums = neighbour_sum(packed, rowptr, col, num_bits=2, num_features=3, backend="cpu")
+    assert sums.tolist() == [[2] * 3, [3] * 3]
+
+
+def test_graph_without_nodes() -> None:
+    empty = torch.zeros(0)
+    graph = PackedGraph(torch.zeros(1, dtype=torch.int64), empty.int(), empty, empty, empty)
+    for form in ("direct", "delta_sigma"):
+        result = propagate(
+            torch.zeros(0, 5), graph, [Grid(2, 1.0, 1)], StepCoefficients(0.0, 0.9, 0.1),
+            form=form, backend="cpu",
+        )  # fmt: skip
+        assert result.features.shape == (0, 5)
+
+
+def test_workspace_is_kept_and_can_be_released() -> None:
+    graph, weights = random_graph(50, 200, seed=0), StepCoefficients(0.0, 0.9, 0.1)
+    propagate(random_features(50, 40, 0), graph, [Grid(2, 1.0, 1)] * 2, weights, backend="cpu")
+    assert cpu.release_workspace() > 0
+    assert cpu.release_workspace() == 0
+
+
+def test_calls_from_several_threads_do_not_disturb_each_other() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    graph, weights = random_graph(300, 3000, seed=0), StepCoefficients(0.0, 0.9, 0.1)
+    step_grids, x0 = [Grid(2, 0.5, 1)] * 5, random_features(300, 64, 0)
+
+    def run(_: int) -> torch.Tensor:
+        return propagate(
+            x0, graph, step_grids, weights, form="delta_sigma", num_threads=2, backend="cpu"
+        ).features
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(run, range(24)))
+    assert all(torch.equal(result, results[0]) for result in results)
+
+
+def test_unknown_instruction_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QGNN_KERNEL_ISA", "mmx")
+    with pytest.raises(RuntimeError, match=r"QGNN_KERNEL_ISA must be one of .*, got 'mmx'"):
+        selected_isa()

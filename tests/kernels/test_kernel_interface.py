@@ -1,0 +1,152 @@
+"""Backends, operators, error messages, and an import that costs nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from kernel_cases import random_codes, random_features, random_graph
+
+from qgnn_lightning.kernels import (
+    BackendUnavailableError,
+    Grid,
+    PackedGraph,
+    StepCoefficients,
+    available_backends,
+    backends,
+    linear,
+    neighbour_sum,
+    ops,
+    pack,
+    propagate,
+    sparse_linear,
+    unpack,
+    why_unavailable,
+)
+
+WEIGHTS = StepCoefficients(0.0, 0.9, 0.1)
+
+
+def test_importing_loads_no_library() -> None:
+    program = (
+        "import sys, qgnn_lightning.kernels as k\n"
+        "assert k.cpu._loader._load.cache_info().currsize == 0\n"
+        "assert 'triton' not in sys.modules\n"
+        "assert 'qgnn_lightning.kernels.gpu' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_reference_is_always_available() -> None:
+    assert why_unavailable("reference") is None
+    assert "reference" in available_backends()
+    with pytest.raises(ValueError, match=r"backend must be one of .*, got 'cuda'"):
+        why_unavailable("cuda")
+
+
+def test_auto_falls_back_once_and_a_name_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(backends._REASONS, "cpu", lambda: "it was not compiled")
+    backends._warn_fallback.cache_clear()
+    graph, x0 = random_graph(4, 9, 0), torch.ones(4, 3)
+    with pytest.warns(RuntimeWarning, match="fall back .* it was not compiled"):
+        propagate(x0, graph, [Grid(2, 1.0, 1)], WEIGHTS)
+    propagate(x0, graph, [Grid(2, 1.0, 1)], WEIGHTS)
+    with pytest.raises(
+        BackendUnavailableError, match="'cpu' is not available: it was not compiled"
+    ):
+        propagate(x0, graph, [Grid(2, 1.0, 1)], WEIGHTS, backend="cpu")
+    backends._warn_fallback.cache_clear()
+
+
+def test_named_backend_needs_its_device() -> None:
+    if why_unavailable("cpu") is None:
+        with pytest.raises(
+            ValueError, match="backend 'cpu' needs tensors on the CPU, got device meta"
+        ):
+            backends.resolve("cpu", torch.device("meta"))
+    assert backends.resolve("auto", torch.device("meta")) == "reference"
+
+
+def operator_samples():  # type: ignore[no-untyped-def]
+    graph, codes = random_graph(5, 12, 0), random_codes(5, 9, 2, 0)
+    packed, weight = pack(codes, 2), torch.ones(4, 9, dtype=torch.int16)
+    sums = (packed, graph.rowptr, graph.col)
+    scale, zero_point = torch.tensor([0.5, 0.25]), torch.tensor([1, 2], dtype=torch.int32)
+    steps = (scale, zero_point, torch.zeros(2, dtype=torch.int32), 2, False, 0.0, 0.9, 0.1)
+    x0, rest = random_features(5, 9, 0), (1, "reference")
+    value = torch.ones(12, dtype=torch.int16)
+    return {
+        "pack": (codes, 2),
+        "unpack": (packed, 2, 9),
+        "neighbour_sum": (*sums, None, 2, 9, *rest),
+        "linear": (packed, 2, 0.5, 1, 1, weight, torch.ones(4), None, True, 0, 1.0, 0, *rest),
+        "sparse_linear": (
+            graph.rowptr, graph.col, value, weight, torch.ones(4), None, False, 2, 1.0, 1, *rest
+        ),
+        "propagate": (x0, *graph.tensors(), *steps, True, 8, True, *rest),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(operator_samples()))
+def test_operator_is_registered_correctly(name: str) -> None:
+    checks = ("test_schema", "test_faketensor")
+    torch.library.opcheck(getattr(ops, name), operator_samples()[name], test_utils=checks)
+
+
+def bad_calls():  # type: ignore[no-untyped-def]
+    graph, grid = random_graph(4, 9, 0), Grid(2, 1.0, 1)
+    codes, x0 = torch.zeros(4, 3, dtype=torch.uint8), torch.zeros(4, 3)
+    packed, weight, ones = pack(codes, 2), torch.ones(2, 3, dtype=torch.int16), torch.ones(2)
+    rowptr, col = graph.rowptr, graph.col
+    narrow = {"num_bits": 2, "num_features": 3}
+    return [
+        (lambda: pack(codes + 4, 2), "codes must be below 4 with num_bits 2, got 4"),
+        (lambda: pack(codes.int(), 2), "codes must be torch.uint8, got torch.int32"),
+        (lambda: pack(codes[0], 2), r"codes must have 2 dimension\(s\), got shape \(3,\)"),
+        (lambda: pack(codes[:, :0], 2), "codes must have at least 1 feature"),
+        (lambda: unpack(packed, 2, 100), "packed must have 32 bytes per row for 100 features of 2"),
+        (lambda: neighbour_sum(packed, rowptr.int(), col, **narrow), "rowptr must be torch.int64"),
+        (lambda: neighbour_sum(packed, rowptr, col + 9, **narrow), r"col must be in 0\.\.3, got"),
+        (lambda: neighbour_sum(packed, rowptr + 1, col, **narrow), "rowptr must run from 0 to"),
+        (lambda: neighbour_sum(packed, torch.tensor([0, 10, 9]), col, **narrow),
+         "rowptr must not decrease, got a row of -1"),
+        (lambda: neighbour_sum(packed, rowptr[:0], col, **narrow), "rowptr must have at least 1"),
+        (lambda: neighbour_sum(packed, rowptr, col, weight=ones, **narrow),
+         r"weight must have 9 element\(s\), got 2"),
+        (lambda: neighbour_sum(packed, rowptr, col, num_threads=0, **narrow),
+         "num_threads must be at least 1, got 0"),
+        (lambda: linear(packed, grid, weight.int(), ones), "weight must be torch.int16"),
+        (lambda: linear(packed, grid, weight * 256, ones), r"weight must be in -255\.\.255"),
+        (lambda: linear(packed, grid, weight[:0], ones[:0]), "weight must have at least 1 output"),
+        (lambda: linear(packed, grid, weight[:, :0], ones), "weight must have 1..32768 inputs"),
+        (lambda: linear(packed, grid, weight, ones[:1]), r"weight_scale must have 2 element"),
+        (lambda: linear(packed, grid, weight, ones, ones[:1]), r"bias must have 2 element"),
+        (lambda: linear(packed, grid, weight, ones, out_grid=Grid(2, 1.0, 1, 85)),
+         "out_grid must have stride 1, got 85"),
+        (lambda: sparse_linear(rowptr, col % 3, torch.full((9,), 300).short(), 1.0, weight, ones),
+         r"value must be in -255\.\.255, got 300"),
+        (lambda: propagate(x0, graph, [], WEIGHTS), "grids must hold one grid per step"),
+        (lambda: propagate(x0, graph, [grid, Grid(4, 1.0, 1)], WEIGHTS),
+         r"grids must share one num_bits, got \[2, 4\]"),
+        (lambda: propagate(x0[:2], graph, [grid], WEIGHTS), "x0 must have 4 rows"),
+        (lambda: propagate(x0, graph, [grid], WEIGHTS, form="sigma"), "form must be one of"),
+        (lambda: propagate(x0, graph, [grid], WEIGHTS, residual_bits=4), "residual_bits must be"),
+        (lambda: propagate(x0, graph, [grid], WEIGHTS, backend="gpu"), "backend must be one of"),
+        (lambda: Grid(3, 1.0, 1), "num_bits must be one of"),
+        (lambda: Grid(2, 0.0, 1), "scale must be a float32 above 0 .* got 0.0"),
+        (lambda: Grid(2, 1.0, 4), r"zero_point must be in 0\.\.3, got 4"),
+        (lambda: Grid(2, 1.0, 1, 3), "stride must be 1 or 85, got 3"),
+        (lambda: Grid(4, 1.0, 1, 85), "stride 85 needs num_bits 2, got 4"),
+        (lambda: Grid(2, 1.0, 1, 1, 5), "shift must be 0 with stride 1, got 5"),
+        (lambda: Grid(2, 1.0, 1, 85, 300), r"shift must be in -255\.\.255, got 300"),
+        (lambda: StepCoefficients(float("nan"), 1.0, 0.0), "own must be 0 or of size"),
+        (lambda: PackedGraph(rowptr, col, ones, ones, ones), r"inv_degree must have 4 element"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "message"), bad_calls())
+def test_error_names_parameter_rule_and_value(call, message) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=message):
+        call()

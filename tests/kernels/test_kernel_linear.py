@@ -1,0 +1,118 @@
+"""Low-bit linear maps: exact integers, and the same floats on every backend."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_cases import random_codes
+
+from qgnn_lightning.kernels import Grid, cpu, linear, pack, sparse_linear, unpack, why_unavailable
+
+needs_cpu = pytest.mark.skipif(
+    why_unavailable("cpu") is not None, reason=str(why_unavailable("cpu"))
+)
+
+
+def random_weight(out_features: int, in_features: int, limit: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(
+        -limit, limit + 1, (out_features, in_features), generator=generator
+    ).short()
+
+
+def test_result_is_the_formula_in_integers() -> None:
+    codes, weight = random_codes(5, 12, 4, seed=0), random_weight(3, 12, 7, seed=1)
+    grid, scale, bias = Grid(4, 0.5, 6), torch.tensor([0.25, 1.0, 2.0]), torch.tensor([1.0, 0, -1])
+    y = linear(pack(codes, 4), grid, weight, scale, bias, backend="reference")
+    for n in range(5):
+        for o in range(3):
+            total = sum((int(codes[n, f]) - 6) * int(weight[o, f]) for f in range(12))
+            assert float(y[n, o]) == total * 0.5 * float(scale[o]) + float(bias[o])
+
+
+@needs_cpu
+@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
+@given(
+    rows=st.sampled_from((0, 1, 7)),
+    widths=st.sampled_from(((1, 1), (3, 5), (33, 4), (130, 9), (300, 65), (1433, 16))),
+    num_bits=st.sampled_from((2, 4, 8)),
+    limit=st.sampled_from((1, 3, 15, 127, 255)),
+    truncated=st.booleans(),
+    bias=st.booleans(),
+    relu=st.booleans(),
+    out_bits=st.sampled_from((0, 2, 4, 8)),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=40, deadline=None)
+def test_backends_agree(
+    isa, rows, widths, num_bits, limit, truncated, bias, relu, out_bits, seed
+) -> None:  # type: ignore[no-untyped-def]
+    if isa not in cpu.available_isas():
+        pytest.skip(f"this processor or build has no {isa}")
+    stride = 85 if truncated and num_bits == 2 else 1
+    grid = Grid(num_bits, 0.3, (1 << num_bits) // 2, stride)
+    codes, weight = (
+        random_codes(rows, widths[0], num_bits, seed),
+        random_weight(*widths[::-1], limit, seed),
+    )
+    scale = torch.rand(widths[1]) + 0.1
+    out_grid = Grid(out_bits, 2.0, 1) if out_bits else None
+    offset = torch.randn(widths[1]) if bias else None
+    packed = pack(codes, num_bits)
+    value = codes.short() * stride - grid.zero_point
+    rowptr = torch.arange(rows + 1) * widths[0]
+    col = torch.arange(widths[0], dtype=torch.int32).repeat(rows)
+    options = {"relu": relu, "out_grid": out_grid}
+    expected = linear(packed, grid, weight, scale, offset, backend="reference", **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QGNN_KERNEL_ISA", isa)
+        dense = linear(packed, grid, weight, scale, offset, backend="cpu", num_threads=2, **options)
+        sparse = sparse_linear(
+            rowptr,
+            col,
+            value.flatten(),
+            grid.scale,
+            weight,
+            scale,
+            offset,
+            backend="cpu",
+            **options,
+        )
+    reference = sparse_linear(
+        rowptr,
+        col,
+        value.flatten(),
+        grid.scale,
+        weight,
+        scale,
+        offset,
+        backend="reference",
+        **options,
+    )
+    assert torch.equal(dense, expected)
+    assert torch.equal(sparse, expected)
+    assert torch.equal(reference, expected)
+
+
+@needs_cpu
+@pytest.mark.parametrize("num_bits", [2, 4, 8])
+def test_largest_products_do_not_overflow(num_bits: int) -> None:
+    in_features, top = 32768, (1 << num_bits) - 1
+    codes = torch.full((2, in_features), top, dtype=torch.uint8)
+    for limit in (top, 127, 255):
+        weight = torch.full((1, in_features), limit, dtype=torch.int16)
+        y = linear(
+            pack(codes, num_bits), Grid(num_bits, 1.0, 0), weight, torch.ones(1), backend="cpu"
+        )
+        assert y.tolist() == [[float(torch.tensor(top * limit * in_features).float())]] * 2
+
+
+@needs_cpu
+def test_requantized_result_unpacks_to_rounded_values() -> None:
+    codes, weight = random_codes(4, 20, 2, seed=0), random_weight(6, 20, 1, seed=1)
+    grid, out_grid = Grid(2, 1.0, 1), Grid(4, 2.0, 5)
+    y = linear(pack(codes, 2), grid, weight, torch.ones(6), backend="cpu")
+    packed = linear(pack(codes, 2), grid, weight, torch.ones(6), out_grid=out_grid, backend="cpu")
+    assert torch.equal(unpack(packed, 4, 6), ((y / 2).round() + 5).clamp(0, 15).byte())
