@@ -13,7 +13,8 @@ from hypothesis import settings
 
 _PROJECT = Path(__file__).parents[1]
 
-settings.register_profile("qgnn", deadline=None, max_examples=30)
+settings.register_profile("qgnn", deadline=None, max_examples=20)
+settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("qgnn")
 
 

@@ -16,7 +16,7 @@ LAYERS = [
     {"quantization", "graph", "constraints", "kernels"},
     {"nn", "data"},
     {"lightning_module", "deploy"},
-    {"callbacks"},
+    {"callbacks", "run"},
     {"cli", "__main__"},
 ]
 LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in parts}

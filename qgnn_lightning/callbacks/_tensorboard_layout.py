@@ -16,7 +16,8 @@ from qgnn_lightning.callbacks._run_log import tensorboard_writers
 from qgnn_lightning.callbacks._series import step_tag
 from qgnn_lightning.nn import Propagation, SmoothnessAwarePropagation
 
-#: Columns of the table of runs.
+#: Columns of the table of runs. TensorBoard shows the first few hyperparameters unasked.
+FIRST_HYPERPARAMETERS = ("bits", "num_steps", "propagation", "messages", "quantizer")
 METRICS = ("val/accuracy", "test/accuracy", "val/loss", "test/loss", "train/loss")
 
 Chart = list[Any]
@@ -55,9 +56,10 @@ def _error_charts(propagation: Propagation) -> dict[str, Chart]:
             for name in BOUND_NAMES
         }
         margin = [last["sharp"], last["measured"], last["a_posteriori"]]
+        after = f"After step {propagation.num_steps}"
         charts = {
-            "After the last step: measured ≤ sharp bound ≤ a posteriori": ["Margin", margin],
-            "After the last step: error and all bounds": _lines(*last.values()),
+            f"{after}: measured ≤ sharp bound ≤ a posteriori": ["Margin", margin],
+            f"{after}: error and all bounds": _lines(*last.values()),
             "Measured error, by step": _steps("quantization_error/measured"),
             "Sharp bound, by step": _steps("quantization_error/sharp"),
         }
@@ -117,13 +119,15 @@ def _summaries(trainer: Trainer, pl_module: LightningModule) -> tuple[Any, Any, 
     found = dict(pl_module.hparams)
     data = getattr(trainer, "datamodule", None)
     if data is not None:
-        found = dict(data.hparams) | found
-    plain = {
-        name: value if isinstance(value, (bool, int, float, str)) else str(value)
-        for name, value in found.items()
-    }
+        found |= {name: value for name, value in data.hparams.items() if name not in found}
+    names = [*(name for name in FIRST_HYPERPARAMETERS if name in found), *found]
+    plain = {name: _plain(found[name]) for name in names if found[name] is not None}
     experiment, start, end = hparams(plain, dict.fromkeys(METRICS, 0.0))  # type: ignore[no-untyped-call]
     return experiment, start, end
+
+
+def _plain(value: Any) -> bool | int | float | str:
+    return value if isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def _write(writer: Any, *summaries: Any) -> None:

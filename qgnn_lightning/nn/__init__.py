@@ -1,5 +1,6 @@
 """Layers and networks: quantized linear maps, messages and propagations."""
 
+from qgnn_lightning.nn._affine import AffinePropagation
 from qgnn_lightning.nn._delta_sigma_messages import DeltaSigmaMessages
 from qgnn_lightning.nn._direct_messages import DirectMessages
 from qgnn_lightning.nn._error_bound import ErrorBound, contraction, error_bound, exact_steps
@@ -21,6 +22,7 @@ from qgnn_lightning.nn._unrolled_multiplier import (
 )
 
 __all__ = [
+    "AffinePropagation",
     "DeltaSigmaMessages",
     "DirectMessages",
     "ErrorBound",

@@ -57,7 +57,7 @@ class PropagationConfig:
     smoothing: float = 9.0
     step_size: float = 0.1
     restart: float = 0.1
-    budget: float = 1.0
+    budget: float = 2.0
     budget_unit: Literal["input_energy", "per_edge"] = "input_energy"
     dual_step_size: float = 0.1
     residual_bits: Literal[8, 16] = 16

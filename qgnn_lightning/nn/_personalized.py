@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from qgnn_lightning.graph import Adjacency
+from qgnn_lightning.nn._affine import FixedCorrections
 from qgnn_lightning.nn._messages import Messages
-from qgnn_lightning.nn._propagation import NoCorrections, Propagation
+from qgnn_lightning.nn._propagation import Propagation
 from qgnn_lightning.nn._step import Recurrence
 
 
@@ -33,8 +34,8 @@ class PersonalizedPropagation(Propagation):
             raise ValueError(f"restart must be in (0, 1], got {restart}")
         super().__init__(Recurrence(0.0, 1 - restart, restart), messages)
 
-    def corrections(self, x: Tensor, adjacency: Adjacency) -> NoCorrections:
-        return NoCorrections()
+    def corrections(self, x: Tensor, adjacency: Adjacency) -> FixedCorrections:
+        return FixedCorrections(self.correction_strengths())
 
     def correction_strengths(self) -> list[float]:
         return [0.0] * self.num_steps
@@ -57,8 +58,8 @@ class PowerPropagation(Propagation):
     def __init__(self, messages: Messages) -> None:
         super().__init__(Recurrence(0.0, 1.0, 0.0), messages)
 
-    def corrections(self, x: Tensor, adjacency: Adjacency) -> NoCorrections:
-        return NoCorrections()
+    def corrections(self, x: Tensor, adjacency: Adjacency) -> FixedCorrections:
+        return FixedCorrections(self.correction_strengths())
 
     def correction_strengths(self) -> list[float]:
         return [0.0] * self.num_steps

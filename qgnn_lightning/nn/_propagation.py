@@ -24,16 +24,6 @@ class StepCorrections(ABC):
         """Take note of a step that was done."""
 
 
-class NoCorrections(StepCorrections):
-    """Plain affine steps."""
-
-    def at(self, index: int) -> None:
-        return None
-
-    def measure(self, step: Step) -> None:
-        """There is nothing to note."""
-
-
 def as_adjacency(graph: Tensor | Adjacency, x: Tensor) -> Adjacency:
     """The record of a graph, built from PyG's ``edge_index`` where it is not one already."""
     if isinstance(graph, Adjacency):

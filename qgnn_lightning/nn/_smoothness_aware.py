@@ -7,6 +7,7 @@ from torch import Tensor
 
 from qgnn_lightning.constraints import Budget, Multipliers
 from qgnn_lightning.graph import Adjacency, dirichlet_energy, random_walk
+from qgnn_lightning.nn._affine import FixedCorrections
 from qgnn_lightning.nn._messages import Messages
 from qgnn_lightning.nn._propagation import Propagation, StepCorrections, change_energy
 from qgnn_lightning.nn._step import Correction, Recurrence, Step
@@ -86,7 +87,7 @@ class SmoothnessAwarePropagation(Propagation):
         self.register_buffer("violation", torch.zeros(self.num_steps), persistent=False)
 
     def corrections(self, x: Tensor, adjacency: Adjacency) -> StepCorrections:
-        return _PersistentCorrections(self, x, adjacency)
+        return _MeasuredCorrections(self, x, adjacency)
 
     def correction_strengths(self) -> list[float]:
         return [2 * self.step_size * value for value in self.multipliers.value.tolist()]
@@ -102,31 +103,29 @@ class SmoothnessAwarePropagation(Propagation):
         self.multipliers.ascend(self.violation)
 
 
-class _PersistentCorrections(StepCorrections):
-    """Corrections by fixed multipliers; measures the violation while training."""
+class _MeasuredCorrections(StepCorrections):
+    """Corrections by the present multipliers; measures the violation while training."""
 
     def __init__(
         self, propagation: SmoothnessAwarePropagation, x: Tensor, adjacency: Adjacency
     ) -> None:
+        self.fixed = FixedCorrections(propagation.correction_strengths())
         self.propagation = propagation
         self.adjacency = adjacency
-        self.strengths = propagation.correction_strengths()
         self.limit = propagation.limit(x, adjacency) if propagation.training else 1.0
 
     def at(self, index: int) -> Correction | None:
-        strength = self.strengths[index]
-        if strength == 0:
-            return None
-        return lambda change, smoothed: strength * (change - smoothed)
+        return self.fixed.at(index)
 
     @torch.no_grad()
     def measure(self, step: Step) -> None:
         if not self.propagation.training:
             return
         change = step.change.detach()
-        if self.strengths[step.index] == 0:
+        strength = self.fixed.strengths[step.index]
+        if strength == 0:
             self.propagation.messages.observe_change(step.index, change)
-        energy = self._energy(change, self.strengths[step.index])
+        energy = self._energy(change, strength)
         self.propagation.violation[step.index] = energy / self.limit - 1
 
     def _energy(self, change: Tensor, strength: float) -> Tensor:

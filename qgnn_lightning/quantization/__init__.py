@@ -3,6 +3,7 @@
 from qgnn_lightning.quantization._bitwise_truncation import BitwiseTruncationQuantizer
 from qgnn_lightning.quantization._error import clipped_fraction, signal_to_noise_ratio
 from qgnn_lightning.quantization._factory import QuantizerName, make_quantizer
+from qgnn_lightning.quantization._frozen import FrozenQuantizer
 from qgnn_lightning.quantization._functional import (
     affine_codes,
     grid_of_range,
@@ -10,6 +11,7 @@ from qgnn_lightning.quantization._functional import (
     round_half_even,
     skewness,
     truncate_to_two_bits,
+    truncated_codes,
 )
 from qgnn_lightning.quantization._grid import Grid, Quantized
 from qgnn_lightning.quantization._identity import IdentityQuantizer
@@ -22,6 +24,7 @@ from qgnn_lightning.quantization._quantizer import Quantizer
 __all__ = [
     "PRESETS",
     "BitwiseTruncationQuantizer",
+    "FrozenQuantizer",
     "Grid",
     "IdentityQuantizer",
     "LearnedRangeQuantizer",
@@ -41,4 +44,5 @@ __all__ = [
     "signal_to_noise_ratio",
     "skewness",
     "truncate_to_two_bits",
+    "truncated_codes",
 ]

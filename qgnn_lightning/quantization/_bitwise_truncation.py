@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from qgnn_lightning.quantization._functional import affine_codes, skewness, truncate_to_two_bits
+from qgnn_lightning.quantization._functional import skewness, truncated_codes
 from qgnn_lightning.quantization._grid import Grid, Quantized
 from qgnn_lightning.quantization._learned_range import LearnedFraction
 from qgnn_lightning.quantization._quantizer import Quantizer
@@ -55,14 +55,10 @@ class BitwiseTruncationQuantizer(Quantizer):
         if first and self.range.initialized:
             self.fraction.initialize(x, self._fake_quantize_at)
 
-    def _codes(self, x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
-        fine = affine_codes(x, scale, zero_point, 8) + zero_point
-        return truncate_to_two_bits((fine + self.skew).clamp(0, 255)) - zero_point
-
     def _fake_quantize_at(self, x: Tensor, fraction: float) -> Tensor:
         scale, zero_point = self.range.grid(8)
         scale = scale * fraction
-        return self._codes(x, scale, zero_point) * scale
+        return truncated_codes(x, scale, zero_point, self.skew) * scale
 
     def _scale_and_zero_point(self, numel: int) -> tuple[Tensor, Tensor]:
         scale, zero_point = self.range.grid(8)
@@ -72,7 +68,7 @@ class BitwiseTruncationQuantizer(Quantizer):
         if self.training:
             self.observe(x)
         scale, zero_point = self._scale_and_zero_point(x.numel())
-        return Quantized(self._codes(x, scale, zero_point), scale)
+        return Quantized(truncated_codes(x, scale, zero_point, self.skew), scale)
 
     @torch.no_grad()
     def grid(self) -> Grid:

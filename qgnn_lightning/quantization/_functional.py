@@ -111,6 +111,24 @@ def truncate_to_two_bits(fine_code: Tensor) -> Tensor:
     return round_half_even(fine_code / 85) * 85
 
 
+def truncated_codes(
+    x: Tensor, scale: Tensor, zero_point: Tensor, shift: Tensor | int
+) -> Tensor:
+    """Centred codes of bitwise truncation, with a straight-through gradient.
+
+    Args:
+        x: What to quantize.
+        scale: Scale of the fine, 8-bit grid.
+        zero_point: Zero point of the fine grid.
+        shift: Added to the fine code before it is truncated; a whole number.
+
+    Shapes:
+        x: any -> same.
+    """
+    fine = affine_codes(x, scale, zero_point, 8) + zero_point
+    return truncate_to_two_bits((fine + shift).clamp(0, 255)) - zero_point
+
+
 def quantize(x: Tensor, scale: Tensor, zero_point: Tensor, num_bits: int) -> Tensor:
     """Codes in 0 ... 2^b - 1 as uint8, without a gradient; see :func:`affine_codes`."""
     with torch.no_grad():

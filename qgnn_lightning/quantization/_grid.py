@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from qgnn_lightning.quantization._functional import affine_codes, truncated_codes
+
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
@@ -55,6 +57,26 @@ class Grid:
     def quant_max(self) -> int:
         """The largest code."""
         return int(2**self.num_bits - 1)
+
+    def centred_codes(self, x: Tensor) -> Tensor:
+        """Centred codes of ``x``; see :func:`affine_codes`.
+
+        Shapes:
+            x: any that the scale broadcasts to -> same.
+        """
+        if self.stride == 1:
+            return affine_codes(x, self.scale, self.zero_point, self.num_bits)
+        return truncated_codes(x, self.scale, self.zero_point, self.shift)
+
+    def codes(self, x: Tensor) -> Tensor:
+        """Codes of ``x`` in 0 ... 2^b - 1, uint8.
+
+        Shapes:
+            x: any that the scale broadcasts to -> same.
+        """
+        with torch.no_grad():
+            fine = self.centred_codes(x) + self.zero_point
+            return (fine / self.stride).round_().to(torch.uint8)
 
     @property
     def levels(self) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ def messages_of(kind: str | int, num_steps: int, num_bits: int):
 def assert_ordered(bound, magnitude: Tensor) -> None:
     slack = 1e-11 * (1 + magnitude.norm().item())  # of the float64 steps themselves
     levels = [bound.measured, bound.sharp, bound.a_posteriori, bound.a_priori]
-    for lower, upper in zip(levels, levels[1:], strict=False):
+    for lower, upper in pairwise(levels):
         assert (lower <= upper * (1 + 1e-11) + slack).all(), bound
 
 

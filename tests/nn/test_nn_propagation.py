@@ -163,7 +163,7 @@ def test_single_node(make, messages, num_bits):
     h = calibrated(make(messages(3, num_bits)), x, adjacency, fraction=1.0)(x, adjacency)
     assert h.shape == (1, 3)
     assert h.isfinite().all()
-    if num_bits == 32 and not make == ALL["released_code"]:
+    if num_bits == 32 and make != ALL["released_code"]:
         close(h, x)
 
 

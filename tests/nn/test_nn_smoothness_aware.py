@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
+from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from propagations import LARGEST_MULTIPLIER, STEP_SIZE, calibrated, constrained, delta_sigma, direct
 from random_graphs import RandomGraph, graphs, normal, ring_with_chords, seeds
@@ -91,12 +91,12 @@ def measured_violations(propagation, x: Tensor, graph: RandomGraph, limit: float
     adjacency = graph.adjacency()
     for step in propagation.train().steps(x, adjacency):
         after = step.after.representation() * adjacency.sqrt_degree
-        result.append(trace(after - h, graph.laplacian()).item() - limit)
+        result.append(trace(after - h, graph.laplacian()).item() / limit - 1)
         h = after
     return result
 
 
-@given(undirected, seeds, st.floats(0, 1), st.sampled_from([0.0, 0.4]), st.booleans())
+@given(undirected, seeds, st.floats(1e-3, 1), st.sampled_from([0.0, 0.4]), st.booleans())
 def test_ascent_follows_the_violation_of_the_last_training_pass(
     graph, seed, budget, multiplier, relative
 ):
@@ -106,6 +106,7 @@ def test_ascent_follows_the_violation_of_the_last_training_pass(
     propagation = SmoothnessAwarePropagation(delta_sigma(3), 9.0, STEP_SIZE, unit, 0.5).double()
     propagation.multipliers.value.fill_(multiplier)
     share = trace(x, graph.laplacian()).item() if relative else adjacency.num_edges
+    assume(share > 1e-9)
     exact = measured_violations(propagation, x, graph, budget * share)
     propagation.ascend()
     old = torch.full((3,), multiplier, dtype=torch.float64)
@@ -118,7 +119,7 @@ def test_ascent_follows_the_violation_of_the_last_training_pass(
 
 
 def test_multipliers_stay_in_the_interval_of_the_law():
-    propagation = constrained(direct(2), budget=0.0, dual_step_size=1e6)
+    propagation = constrained(direct(2), budget=1e-9, dual_step_size=1e6)
     propagation(normal(0, 9, 3, dtype=torch.float32), ring_with_chords(9).edge_index)
     propagation.ascend()
     assert propagation.multipliers.value.tolist() == [LARGEST_MULTIPLIER] * 2
@@ -184,14 +185,15 @@ def test_objective_never_rises_without_multipliers(graph, seed, coefficient):
     for step in (
         constrained(direct(6), smoothing=smoothing, step_size=eta).double().steps(x, adjacency)
     ):
-        values.append(f(step.after.representation() * adjacency.sqrt_degree))
-    assert all(new <= old + 1e-12 * (1 + old) for old, new in zip(values, values[1:], strict=False))
+        h = step.after.representation() * adjacency.sqrt_degree
+        values.append(f(h))
+    assert all(new <= old + 1e-12 * (1 + old) for old, new in pairwise(values))
 
 
 def unrolled_by_autograd(
     graph: RandomGraph, x: Tensor, num_steps: int, dual_step_size: float, budget: float
 ) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Descent on f + lambda h in embedding and slack, ascent in lambda; every gradient autograd's."""
+    """Descent on f + lambda h in embedding and slack, ascent in lambda, all by autograd."""
     laplacian, eta = graph.laplacian(), STEP_SIZE
     limit = budget * graph.adjacency().num_edges
     f, h, results = objective(x, laplacian, 9.0), x, []
@@ -208,7 +210,7 @@ def unrolled_by_autograd(
     return results, multiplier, slack
 
 
-@given(undirected, seeds, st.floats(1e-5, 0.5), st.floats(0, 0.2))
+@given(undirected, seeds, st.floats(1e-5, 0.5), st.floats(1e-3, 0.2))
 def test_unrolled_multipliers_follow_autograd_of_the_lagrangian(
     graph, seed, dual_step_size, budget
 ):
@@ -253,7 +255,7 @@ def test_released_code_puts_the_propagated_change_where_the_gradient_has_the_lap
 @pytest.mark.parametrize("make_messages", [direct, delta_sigma])
 def test_released_code_is_reproduced_and_the_gradient_differs_from_it(paper_values, make_messages):
     records = paper_values["propagation"]
-    assert len(records) == 3, json.dumps([record["name"] for record in records])
+    assert len(records) == 3
     differences = {}
     for record in records:
         x, recorded = torch.tensor(record["x"]), torch.tensor(record["output"])

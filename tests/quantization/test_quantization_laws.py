@@ -21,7 +21,7 @@ _LARGEST = 2.0**100
 values = st.lists(st.floats(-_LARGEST, _LARGEST, width=32), min_size=1, max_size=12)
 bits = st.integers(1, 8)
 fractions = st.floats(0.0625, 1, width=32)
-# v = x / s has |v| <= 255 inside the range and is off by 1.5 ulp: of the reciprocal and the product.
+# Inside the range |x / s| <= 255, off by 1.5 ulp: of the reciprocal and of the product.
 _SLACK = 255 * 2.0**-22
 
 

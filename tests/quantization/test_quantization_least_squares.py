@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -32,7 +34,7 @@ def test_error_never_rises_on_the_same_data(seed, num_bits):
     for _ in range(6):
         quantizer.train()(x)
         errors.append(squared_error(quantizer, x))
-    for before, after in zip(errors, errors[1:], strict=False):
+    for before, after in pairwise(errors):
         assert after <= before * (1 + 1e-12) + 1e-15
 
 

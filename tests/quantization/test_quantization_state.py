@@ -61,6 +61,19 @@ def test_evaluation_writes_nothing(quantizer):
     assert same(before, snapshot(quantizer))
 
 
+def test_grid_alone_gives_the_same_codes(quantizer):
+    for seed in range(3):
+        quantizer(x(seed))
+    grid, quantized = quantizer.eval().grid(), quantizer(x(9))
+    assert grid.num_bits == quantizer.num_bits
+    assert torch.equal(grid.centred_codes(x(9)), quantized.centred)
+    codes = grid.codes(x(9))
+    assert codes.dtype == torch.uint8
+    assert codes.max() <= grid.quant_max
+    assert torch.equal(grid.stride * codes - grid.zero_point, quantized.centred)
+    assert torch.equal((grid.stride * codes - grid.zero_point) * grid.scale, quantized.value)
+
+
 def test_observing_tracks_as_a_training_call_does(quantizer):
     watching = copy.deepcopy(quantizer)
     for seed in range(3):
@@ -135,7 +148,7 @@ def test_names_of_the_quantizers(name, num_bits, expected):
 
 
 def test_unknown_quantizer_lists_the_known_ones():
-    with pytest.raises(ValueError, match="quantizer must be one of .*'min_max'.*, got 'nope'"):
+    with pytest.raises(ValueError, match=r"quantizer must be one of .*'min_max'.*, got 'nope'"):
         make_quantizer("nope", 4)
 
 

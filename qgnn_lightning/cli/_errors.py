@@ -1,0 +1,41 @@
+"""Errors as the user sees them: one line, and an exit code."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+FAILED = 1
+WRONG_USAGE = 2
+_LONGEST = 600
+
+
+class UsageError(Exception):
+    """The command line or a configuration file is wrong."""
+
+
+def one_line(text: str) -> str:
+    """A message without line breaks."""
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
+
+
+def complain(program: str, error: BaseException) -> None:
+    """Print an error on the standard error.
+
+    Args:
+        program: Name of the command.
+        error: What happened.
+    """
+    print(f"{program}: error: {one_line(describe(error))}", file=sys.stderr)
+
+
+def describe(error: BaseException) -> str:
+    """What an error says; with its type where the message alone would not be understood."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        name = "" if error.filename is None else f": {error.filename}"
+        return f"{error.strerror}{name}"
+    if isinstance(error, (UsageError, ValueError, RuntimeError)) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,106 @@
+"""The entry point: help, version and errors, without importing torch."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+
+from qgnn_lightning import __version__
+from qgnn_lightning.cli._errors import FAILED, WRONG_USAGE, UsageError, complain
+
+COMMANDS = {
+    "fit": "train a network, test its best epoch, and write results.json",
+    "validate": "accuracy of a checkpoint on the validation nodes",
+    "test": "accuracy of a checkpoint on the test nodes",
+    "predict": "class and probability of every node, as a table",
+}
+_INTERRUPTED = 130
+_TERMINATED = 143
+
+_HELP = f"""\
+usage: qgnn COMMAND [options]
+
+Train and run deep graph neural networks with 8, 4 or 2 bits per number.
+
+commands:
+{chr(10).join(f"  {name:9} {text}" for name, text in COMMANDS.items())}
+
+options:
+  -h, --help     this help; `qgnn COMMAND --help` lists the options of a command
+  --version      the version
+  --debug        show where an error comes from (also QGNN_DEBUG=1)
+
+examples:
+  qgnn fit                                      handwritten digits at 2 bits, no download
+  qgnn fit -c configs/experiment/cora_int2.yaml
+  qgnn fit -c configs/data/cora.yaml -c configs/model/int4.yaml --model.num_steps 64
+  qgnn test --ckpt_path runs/cora_int2/version_0/checkpoints/best.ckpt
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: The arguments after the program's name; by default those of the process.
+
+    Returns:
+        The exit code: 0, 1 after an error, 2 for wrong usage, 130 after Ctrl-C, 143 after
+        SIGTERM.
+    """
+    started = time.perf_counter()
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments or os.environ.get("QGNN_DEBUG", "") not in ("", "0")
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        return _dispatch(arguments, started)
+    except SystemExit as stop:
+        return _exit_code(stop)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        complain(" ".join(["qgnn", *(a for a in arguments[:1] if a in COMMANDS)]), error)
+        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+
+
+def _dispatch(arguments: list[str], started: float) -> int:
+    command = arguments[0] if arguments else None
+    if command in COMMANDS:
+        from qgnn_lightning.cli._application import run
+
+        run(arguments, started)
+        return 0
+    if command in ("-h", "--help"):
+        print(_HELP, end="")
+        return 0
+    if command == "--version":
+        print(f"qgnn-lightning {__version__}")
+        return 0
+    raise UsageError(_unknown(command))
+
+
+def _unknown(command: str | None) -> str:
+    known = ", ".join(COMMANDS)
+    if command is None:
+        return f"a command is needed: {known} (see qgnn --help)"
+    close = difflib.get_close_matches(command, COMMANDS, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"choose from {known}"
+    kind = "option" if command.startswith("-") else "command"
+    return f"unknown {kind} {command!r}: {hint} (see qgnn --help)"
+
+
+def _exit_code(stop: SystemExit) -> int:
+    """The code of an exit; Lightning's own for signals are 0 and 1."""
+    if type(stop).__name__ == "SIGTERMException":
+        return _TERMINATED
+    if isinstance(stop.__context__, KeyboardInterrupt):
+        return _INTERRUPTED
+    if stop.code is None:
+        return 0
+    return stop.code if isinstance(stop.code, int) else FAILED

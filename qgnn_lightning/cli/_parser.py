@@ -1,0 +1,73 @@
+"""The parser: whole option names only, and errors of one line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from lightning.pytorch.cli import LightningArgumentParser
+
+from qgnn_lightning.cli._errors import UsageError
+
+_REWRITES = (
+    (r"Parser key \"([^\"]*)\":", r"--\1:"),
+    (r"Does not validate against any of the Union subtypes\s+Subtypes: \[(.*)\]\s+Errors:.*"
+     r"Given value: (.*)", r"expected \1, got \2"),
+    (r"typing\.Literal\[([^\]]*)\]", r"one of \1"),
+    (r"<class '(?:[\w.]+\.)?(\w+)'>", r"\1"),
+    (r"\s*- Expected a path but \S+ either not accessible or invalid\s*-?", " "),
+    (r"(?:[\w]+\.)+([A-Z]\w+)", r"\1"),
+    (r"Expected a dot import path string", "not a known class or an import path"),
+    (r"Expected an? ", "expected "),
+    (r"\. Got value: ", ", got "),
+)  # fmt: skip
+_UNKNOWN = re.compile(r"unrecognized arguments: (?:--)?([\w.]+)|accept option '([\w.]+)'")
+_OPTIMIZER = (
+    "the optimizer is always Adam: set --model.learning_rate, --model.weight_decay, "
+    "--model.range_learning_rate and --model.lr_decay"
+)
+
+
+class CommandParser(LightningArgumentParser):
+    """Refuses shortened option names, and raises :class:`UsageError` where argparse exits."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "allow_abbrev": False, "prog": "qgnn"})
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise instead of printing all options.
+
+        Args:
+            message: What is wrong.
+            ex: The exception behind it.
+        """
+        if not self.exit_on_error:  # an attempt inside of the parser, which goes on
+            super().error(message, ex)
+        raise UsageError(clean(message)) from ex
+
+
+def clean(message: str) -> str:
+    """The parser's message in the words of a command line."""
+    for pattern, replacement in _REWRITES:
+        message = re.sub(pattern, replacement, message, flags=re.DOTALL)
+    return message
+
+
+def with_suggestion(message: str, options: Iterable[str]) -> str:
+    """Add the option that an unknown one was probably meant to be.
+
+    Args:
+        message: The parser's message.
+        options: All options, with their dashes.
+    """
+    found = _UNKNOWN.search(message)
+    if found is None:
+        return message
+    name = found[1] or found[2]
+    if name.split(".")[0] in ("optimizer", "lr_scheduler"):
+        return f"unknown option --{name}: {_OPTIMIZER}"
+    close = difflib.get_close_matches(f"--{name}", list(options), n=1, cutoff=0.75)
+    hint = f": did you mean {close[0]}?" if close else " (see --help)"
+    return f"unknown option --{name}{hint}" if "--" + name in message or found[2] else message

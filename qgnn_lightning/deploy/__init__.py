@@ -1,0 +1,15 @@
+"""Packed networks: trained codes as real integers, in one small file, without Lightning or PyG."""
+
+from qgnn_lightning.deploy._freeze import freeze
+from qgnn_lightning.deploy._packed_network import PackedGNN, PackedLinear, PackedPropagation
+from qgnn_lightning.deploy._serialization import PackedFileError, load_packed, save_packed
+
+__all__ = [
+    "PackedFileError",
+    "PackedGNN",
+    "PackedLinear",
+    "PackedPropagation",
+    "freeze",
+    "load_packed",
+    "save_packed",
+]

@@ -1,0 +1,79 @@
+"""From a trained network to a packed one."""
+
+from __future__ import annotations
+
+import torch
+
+from qgnn_lightning import kernels
+from qgnn_lightning.deploy._packed_network import (
+    PACKED_BITS,
+    PackedGNN,
+    PackedLinear,
+    PackedPropagation,
+)
+from qgnn_lightning.nn import DeltaSigmaMessages, Propagation, QuantizedGNN, QuantizedLinear
+from qgnn_lightning.quantization import Grid, Quantizer
+
+
+@torch.no_grad()
+def freeze(network: QuantizedGNN) -> PackedGNN:
+    """Pack a trained network: weights, input and messages become integers of their bits.
+
+    The packed network's codes and integer sums equal those of ``network`` in evaluation mode.
+
+    Args:
+        network: A trained network whose operand stages all have 2, 4 or 8 bits.
+
+    Raises:
+        ValueError: If a stage has other bits, or the propagation has no packed form (unrolled
+            multipliers, quantized aggregates or updates).
+        RuntimeError: If the network was never trained.
+    """
+    return PackedGNN(
+        order=network.config.order,
+        encoder=_linear(network.encoder, "input"),
+        classifier=_linear(network.classifier, "activation"),
+        propagation=_propagation(network.propagation),
+    )
+
+
+def _grid(quantizer: torch.nn.Module, stage: str) -> Grid:
+    assert isinstance(quantizer, Quantizer)
+    grid = quantizer.grid()
+    if grid is None or grid.num_bits not in PACKED_BITS:
+        bits = 32 if grid is None else grid.num_bits
+        raise ValueError(f"bits of {stage} must be one of {PACKED_BITS} to be packed, got {bits}")
+    return grid
+
+
+def _linear(layer: QuantizedLinear, input_stage: str) -> PackedLinear:
+    grid = _grid(layer.weight_quantizer, "weight")
+    return PackedLinear(
+        in_features=layer.in_features,
+        weight=kernels.pack(grid.codes(layer.weight), grid.num_bits),
+        weight_grid=grid,
+        bias=layer.bias.detach().clone(),
+        input_grid=_grid(layer.input_quantizer, input_stage),
+    )
+
+
+def _propagation(propagation: Propagation) -> PackedPropagation:
+    strengths = propagation.correction_strengths()
+    messages = propagation.messages
+    if strengths is None or not messages.only_messages_are_rounded:
+        raise ValueError(
+            "a propagation with unrolled multipliers, or with aggregate or update below 32 bits, "
+            "cannot be packed"
+        )
+    delta_sigma = isinstance(messages, DeltaSigmaMessages)
+    return PackedPropagation(
+        form="delta_sigma" if delta_sigma else "direct",
+        recurrence=propagation.recurrence,
+        grids=tuple(_grid(quantizer, "message") for quantizer in messages.quantizers),
+        residual_bits=(messages.residual_bits or 16) if delta_sigma else 16,
+        strengths=tuple(strengths),
+        change_grids=tuple(
+            _grid(messages.change_quantizers[index], "message") if strength else None
+            for index, strength in enumerate(strengths)
+        ),
+    )

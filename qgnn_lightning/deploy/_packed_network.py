@@ -1,0 +1,233 @@
+"""The parts of a packed network and what they compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from qgnn_lightning import kernels
+from qgnn_lightning.graph import Adjacency
+from qgnn_lightning.nn import (
+    AffinePropagation,
+    DeltaSigmaMessages,
+    DirectMessages,
+    Messages,
+    Recurrence,
+)
+from qgnn_lightning.quantization import FrozenQuantizer, Grid
+
+PACKED_BITS = kernels.SUPPORTED_BITS
+
+
+@dataclass(frozen=True, eq=False)
+class PackedLinear:
+    """A linear layer on codes.
+
+    Args:
+        in_features: Number of input features.
+        weight: Packed codes of the weights, one row per output feature, uint8.
+        weight_grid: Their grid, one scale and zero point per row.
+        bias: Added to the result, float32.
+        input_grid: Grid of the features.
+
+    Shapes:
+        weight: ``(out_features, row_bytes)``; bias: ``(out_features,)``.
+    """
+
+    in_features: int
+    weight: Tensor
+    weight_grid: Grid
+    bias: Tensor
+    input_grid: Grid
+
+    @property
+    def out_features(self) -> int:
+        """Number of output features."""
+        return self.bias.numel()
+
+    @cached_property
+    def _centred_weight(self) -> Tensor:
+        grid = self.weight_grid
+        codes = kernels.unpack(self.weight, grid.num_bits, self.in_features)
+        return codes.to(torch.int16) * grid.stride - grid.zero_point.to(torch.int16)
+
+    @cached_property
+    def _weight_scale(self) -> Tensor:
+        return self.weight_grid.scale.reshape(-1).expand(self.out_features).contiguous()
+
+    def __call__(self, x: Tensor, *, relu: bool = False, out: Grid | None = None) -> Tensor:
+        """Apply the layer.
+
+        Args:
+            x: Features: float32, dense or torch.sparse CSR; or their packed codes, uint8.
+            relu: Whether to replace negative results by 0.
+            out: Return packed codes on this grid instead of real numbers.
+
+        Shapes:
+            x: ``(num_nodes, in_features)``, packed ``(num_nodes, row_bytes)`` ->
+            ``(num_nodes, out_features)``, or packed.
+        """
+        out_grid = None if out is None or out.stride != 1 else kernel_grid(out)
+        if x.layout == torch.sparse_csr:
+            result = kernels.sparse_linear(
+                x.crow_indices(),
+                x.col_indices().to(torch.int32),
+                self.input_grid.centred_codes(x.values()).to(torch.int16),
+                float(self.input_grid.scale),
+                self._centred_weight,
+                self._weight_scale,
+                self.bias,
+                relu=relu,
+                out_grid=out_grid,
+            )
+        else:
+            result = kernels.linear(
+                x if x.dtype == torch.uint8 else pack_on(self.input_grid, x),
+                kernel_grid(self.input_grid),
+                self._centred_weight,
+                self._weight_scale,
+                self.bias,
+                relu=relu,
+                out_grid=out_grid,
+            )
+        return result if out is None or out_grid is not None else pack_on(out, result)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedPropagation:
+    """A propagation on codes.
+
+    Args:
+        form: ``direct`` or ``delta_sigma``.
+        recurrence: Coefficients of a step.
+        grids: Grid of each step's message.
+        residual_bits: Bits of the stored residual (``delta_sigma``).
+        strengths: Factor of each step's correction; all 0 runs as one fused call.
+        change_grids: Grid of each step's second message, where its correction is not 0.
+    """
+
+    form: Literal["direct", "delta_sigma"]
+    recurrence: Recurrence
+    grids: tuple[Grid, ...]
+    residual_bits: Literal[8, 16]
+    strengths: tuple[float, ...]
+    change_grids: tuple[Grid | None, ...]
+
+    @property
+    def num_steps(self) -> int:
+        """Number of steps."""
+        return len(self.grids)
+
+    def __call__(self, x: Tensor, adjacency: Adjacency) -> Tensor:
+        """Propagate.
+
+        Shapes:
+            x: ``(num_nodes, num_features)``, float32 -> same.
+        """
+        if any(self.strengths) or adjacency.value is not None:
+            result: Tensor = self._step_by_step(x, adjacency)
+            return result
+        recurrence = self.recurrence
+        propagated = kernels.propagate(
+            x,
+            packed_graph(adjacency),
+            [kernel_grid(grid) for grid in self.grids],
+            kernels.StepCoefficients(recurrence.keep, recurrence.neighbours, recurrence.restart),
+            form=self.form,
+            residual_bits=self.residual_bits,
+        )
+        return propagated.features
+
+    @cached_property
+    def _step_by_step(self) -> AffinePropagation:
+        """The same steps one by one: with second messages, or on weighted graphs."""
+        quantizers = [FrozenQuantizer(grid) for grid in self.grids]
+        spare = self.grids[0]
+        changes = [FrozenQuantizer(spare if grid is None else grid) for grid in self.change_grids]
+        messages: Messages
+        if self.form == "direct":
+            messages = DirectMessages(quantizers, changes)
+        else:
+            messages = DeltaSigmaMessages(quantizers, changes, self.residual_bits)
+        return AffinePropagation(self.recurrence, messages, list(self.strengths)).eval()
+
+
+@dataclass(frozen=True, eq=False)
+class PackedGNN:
+    """A network of packed codes: two linear layers and a propagation, in either order.
+
+    Args:
+        order: ``encode``: to class scores, then propagate; ``embed``: propagate hidden
+            features, then classify.
+        encoder: First linear layer.
+        classifier: Second linear layer.
+        propagation: The propagation.
+    """
+
+    order: Literal["encode", "embed"]
+    encoder: PackedLinear
+    classifier: PackedLinear
+    propagation: PackedPropagation
+
+    @property
+    def num_features(self) -> int:
+        """Size of the input."""
+        return self.encoder.in_features
+
+    @property
+    def num_classes(self) -> int:
+        """Size of the output."""
+        return self.classifier.out_features
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, graph: Tensor | Adjacency) -> Tensor:
+        """Class scores, also on a graph that the network was not trained on.
+
+        Args:
+            x: Features of the nodes, float32, dense or torch.sparse CSR.
+            graph: PyG's ``edge_index``, or an :class:`Adjacency` built once.
+
+        Shapes:
+            x: ``(num_nodes, num_features)`` -> ``(num_nodes, num_classes)``.
+
+        Raises:
+            ValueError: If ``x`` has another number of features or type.
+        """
+        if x.dim() != 2 or x.shape[1] != self.num_features or x.dtype != torch.float32:
+            raise ValueError(
+                f"x must be float32 of shape (num_nodes, {self.num_features}), "
+                f"got {x.dtype} of shape {tuple(x.shape)}"
+            )
+        if not isinstance(graph, Adjacency):
+            graph = Adjacency.from_edge_index(graph, x.shape[0])
+        if self.order == "encode":
+            hidden = self.encoder(x, relu=True, out=self.classifier.input_grid)
+            return self.propagation(self.classifier(hidden), graph)
+        return self.classifier(self.propagation(self.encoder(x, relu=True), graph))
+
+
+def kernel_grid(grid: Grid) -> kernels.Grid:
+    """A grid for a whole tensor, as the kernels take it."""
+    return kernels.Grid(
+        grid.num_bits, float(grid.scale), int(grid.zero_point), grid.stride, grid.shift
+    )
+
+
+def pack_on(grid: Grid, x: Tensor) -> Tensor:
+    """Packed codes of real numbers."""
+    return kernels.pack(grid.codes(x), grid.num_bits)
+
+
+def packed_graph(adjacency: Adjacency) -> kernels.PackedGraph:
+    """The graph as the kernels read it."""
+    return kernels.PackedGraph(
+        adjacency.rowptr,
+        adjacency.col.to(torch.int32),
+        adjacency.inv_degree.flatten(),
+        adjacency.inv_sqrt_degree.flatten(),
+        adjacency.sqrt_degree.flatten(),
+    )

@@ -1,0 +1,304 @@
+"""Packed networks as one file: safetensors, with everything else in its header."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from qgnn_lightning import kernels
+from qgnn_lightning.deploy._packed_network import (
+    PACKED_BITS,
+    PackedGNN,
+    PackedLinear,
+    PackedPropagation,
+)
+from qgnn_lightning.nn import Recurrence
+from qgnn_lightning.quantization import Grid
+
+FORMAT = "qgnn-packed"
+FORMAT_VERSION = 1
+#: More than any network of ours needs; a larger file is not read into memory.
+MAX_FILE_BYTES = 2**30
+
+
+class PackedFileError(ValueError):
+    """A packed file that is damaged, hostile or of another version."""
+
+
+def save_packed(network: PackedGNN, path: str | os.PathLike[str]) -> None:
+    """Write a packed network to one file, as a whole or not at all.
+
+    Args:
+        network: The network.
+        path: The file; its folder must exist.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    fields: dict[str, Any] = {
+        "order": network.order,
+        "encoder": _linear_fields("encoder", network.encoder, tensors),
+        "classifier": _linear_fields("classifier", network.classifier, tensors),
+        "propagation": _propagation_fields(network.propagation, tensors),
+    }
+    metadata = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "layout_version": str(kernels.FORMAT_VERSION),
+        "network": json.dumps(fields, sort_keys=True),
+    }
+    metadata["checksum"] = _checksum(tensors, metadata)
+    _write_atomically(Path(path), save(tensors, metadata))
+
+
+def load_packed(path: str | os.PathLike[str]) -> PackedGNN:
+    """Read a packed network; nothing in the file is run, every field is checked.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        PackedFileError: If it is not a packed network of a version we know, or is damaged.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise PackedFileError(f"{path}: {size} bytes is more than the {MAX_FILE_BYTES} allowed")
+    try:
+        return _network(path.read_bytes())
+    except PackedFileError as error:
+        raise PackedFileError(f"{path}: {error}") from None
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise PackedFileError(f"{path} is not a packed network: {error}") from error
+
+
+def _network(content: bytes) -> PackedGNN:
+    metadata = _metadata(content)
+    try:
+        tensors = load(content)
+    except SafetensorError as error:
+        raise PackedFileError(f"not a safetensors file: {error}") from None
+    if metadata.get("checksum") != _checksum(tensors, metadata):
+        raise PackedFileError("the checksum does not match: the file is damaged")
+    fields = json.loads(metadata["network"])
+    _require(fields.get("order") in ("encode", "embed"), "order", fields.get("order"))
+    reader = _Reader(tensors)
+    network = PackedGNN(
+        order=fields["order"],
+        encoder=reader.linear("encoder", fields["encoder"]),
+        classifier=reader.linear("classifier", fields["classifier"]),
+        propagation=reader.propagation(fields["propagation"]),
+    )
+    widths = (network.encoder.out_features, network.classifier.in_features)
+    _require(widths[0] == widths[1], "classifier.in_features", widths[1])
+    reader.require_all_used()
+    return network
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """The string fields of the header, read without touching the tensors."""
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or length > len(content) - 8:
+        raise PackedFileError("the file is truncated")
+    header = json.loads(content[8 : 8 + length].decode("utf-8"))
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+        raise PackedFileError("not a packed network")
+    versions = (metadata.get("format_version"), metadata.get("layout_version"))
+    if versions != (str(FORMAT_VERSION), str(kernels.FORMAT_VERSION)):
+        raise PackedFileError(
+            f"format version {versions[0]} with layout version {versions[1]} is not the one this "
+            f"release reads ({FORMAT_VERSION} with {kernels.FORMAT_VERSION})"
+        )
+    return metadata
+
+
+def _linear_fields(name: str, layer: PackedLinear, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    tensors[f"{name}.weight"] = layer.weight.contiguous()
+    tensors[f"{name}.bias"] = layer.bias.contiguous()
+    return {
+        "in_features": layer.in_features,
+        "input_grid": _grid_fields(f"{name}.input", layer.input_grid, tensors),
+        "weight_grid": _grid_fields(f"{name}.weight", layer.weight_grid, tensors),
+    }
+
+
+def _grid_fields(name: str, grid: Grid, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    tensors[f"{name}_scale"] = grid.scale.reshape(-1).contiguous()
+    tensors[f"{name}_zero_point"] = grid.zero_point.reshape(-1).to(torch.int16)
+    return {"num_bits": grid.num_bits, "stride": grid.stride, "shift": grid.shift}
+
+
+def _propagation_fields(
+    propagation: PackedPropagation, tensors: dict[str, Tensor]
+) -> dict[str, Any]:
+    changes = enumerate(propagation.change_grids)
+    return {
+        "form": propagation.form,
+        "residual_bits": propagation.residual_bits,
+        "keep": propagation.recurrence.keep,
+        "neighbours": propagation.recurrence.neighbours,
+        "restart": propagation.recurrence.restart,
+        "strengths": list(propagation.strengths),
+        "grids": [
+            _grid_fields(f"message.{index}", grid, tensors)
+            for index, grid in enumerate(propagation.grids)
+        ],
+        "change_grids": [
+            None if grid is None else _grid_fields(f"change.{index}", grid, tensors)
+            for index, grid in changes
+        ],
+    }
+
+
+class _Reader:
+    """Takes tensors out of a file, checking each."""
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        self.tensors = tensors
+        self.used: set[str] = set()
+
+    def tensor(self, name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
+        if name not in self.tensors:
+            raise PackedFileError(f"tensor {name} is missing")
+        tensor = self.tensors[name]
+        if tensor.dtype != dtype or tuple(tensor.shape) != shape:
+            raise PackedFileError(
+                f"tensor {name} must be {dtype} of shape {shape}, "
+                f"got {tensor.dtype} of shape {tuple(tensor.shape)}"
+            )
+        if dtype.is_floating_point and not bool(tensor.isfinite().all()):
+            raise PackedFileError(f"tensor {name} must be finite")
+        self.used.add(name)
+        return tensor
+
+    def require_all_used(self) -> None:
+        unknown = sorted(set(self.tensors) - self.used)
+        if unknown:
+            raise PackedFileError(f"unknown tensor {unknown[0]}")
+
+    def grid(self, name: str, fields: Mapping[str, Any], num_scales: int | None = None) -> Grid:
+        """A grid: of a whole tensor, or of the rows of a weight."""
+        num_bits, stride, shift = (_whole(fields, key) for key in ("num_bits", "stride", "shift"))
+        _require(num_bits in PACKED_BITS, f"{name}.num_bits", num_bits)
+        _require(stride == 1 or (stride == 85 and num_bits == 2), f"{name}.stride", stride)
+        _require(abs(shift) <= 255 and (shift == 0 or stride == 85), f"{name}.shift", shift)
+        count = 1 if num_scales is None else num_scales
+        scale = self.tensor(f"{name}_scale", torch.float32, (count,))
+        zero_point = self.tensor(f"{name}_zero_point", torch.int16, (count,)).to(torch.float32)
+        usable = (scale >= 2.0**-100) & (scale <= 2.0**100)
+        _require(bool(usable.all()), f"{name}_scale", scale.min().item())
+        largest = 255 if stride == 85 else 2**num_bits - 1
+        inside = (zero_point >= 0) & (zero_point <= largest)
+        _require(bool(inside.all()), f"{name}_zero_point", zero_point.tolist()[0])
+        shape = () if num_scales is None else (num_scales, 1)
+        return Grid(num_bits, scale.reshape(shape), zero_point.reshape(shape), stride, shift)
+
+    def linear(self, name: str, fields: Mapping[str, Any]) -> PackedLinear:
+        in_features = _whole(fields, "in_features")
+        _require(1 <= in_features <= 2**24, f"{name}.in_features", in_features)
+        bias = self.tensors.get(f"{name}.bias")
+        out_features = 0 if bias is None else bias.numel()
+        _require(out_features >= 1, f"{name}.bias", out_features)
+        scales = self.tensors.get(f"{name}.weight_scale")
+        num_scales = out_features if scales is not None and scales.numel() > 1 else 1
+        grid = self.grid(f"{name}.weight", fields["weight_grid"], num_scales)
+        layout = kernels.PackedLayout(in_features, grid.num_bits)
+        return PackedLinear(
+            in_features,
+            self.tensor(f"{name}.weight", torch.uint8, (out_features, layout.row_bytes)),
+            grid,
+            self.tensor(f"{name}.bias", torch.float32, (out_features,)),
+            self.grid(f"{name}.input", fields["input_grid"]),
+        )
+
+    def propagation(self, fields: Mapping[str, Any]) -> PackedPropagation:
+        form, residual_bits = fields["form"], fields["residual_bits"]
+        _require(form in ("direct", "delta_sigma"), "form", form)
+        _require(residual_bits in (8, 16), "residual_bits", residual_bits)
+        strengths = fields["strengths"]
+        grids, changes = fields["grids"], fields["change_grids"]
+        num_steps = len(grids)
+        _require(1 <= num_steps <= 10_000, "number of steps", num_steps)
+        _require(len(strengths) == num_steps, "number of strengths", len(strengths))
+        _require(len(changes) == num_steps, "number of change_grids", len(changes))
+        for index, strength in enumerate(strengths):
+            _require(_is_number(strength) and 0 <= strength <= 1, "strengths", strength)
+            _require(
+                strength == 0 or changes[index] is not None, "change_grids", changes[index]
+            )
+        return PackedPropagation(
+            form=form,
+            recurrence=Recurrence(
+                *(_coefficient(fields, key) for key in ("keep", "neighbours", "restart"))
+            ),
+            grids=tuple(self.grid(f"message.{i}", grid) for i, grid in enumerate(grids)),
+            residual_bits=residual_bits,
+            strengths=tuple(float(strength) for strength in strengths),
+            change_grids=tuple(
+                None if grid is None else self.grid(f"change.{i}", grid)
+                for i, grid in enumerate(changes)
+            ),
+        )
+
+
+def _require(holds: bool, name: str, value: object) -> None:
+    if not holds:
+        raise PackedFileError(f"{name} is out of range: {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(fields: Mapping[str, Any], name: str) -> int:
+    value = fields[name]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise PackedFileError(f"{name} must be a whole number, got {value!r}")
+    return value
+
+
+def _coefficient(fields: Mapping[str, Any], name: str) -> float:
+    value = fields[name]
+    _require(_is_number(value) and abs(value) <= 1e6, name, value)
+    return float(value)
+
+
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """SHA-256 over all tensors and all other fields."""
+    digest = hashlib.sha256()
+    for name in sorted(key for key in metadata if key != "checksum"):
+        digest.update(f"{name}={metadata[name]}\n".encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
