@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+import pickle
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -27,9 +27,8 @@ class NonFiniteError(RuntimeError):
     """The training produced NaN or infinity."""
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """Predicted classes of a batch.
+class Prediction(NamedTuple):
+    """Predicted classes of a batch; a tuple, which Lightning can move between devices.
 
     Shapes:
         node_ids, classes, probabilities: ``(num_nodes,)``.
@@ -239,9 +238,14 @@ class NodeClassifier(LightningModule):
         path = self.hparams["teacher_ckpt"]
         if path is None or self._teacher:
             return
-        teacher = NodeClassifier.load_from_checkpoint(
-            path, map_location=self.device, weights_only=True
-        )
+        try:
+            teacher = NodeClassifier.load_from_checkpoint(
+                path, map_location=self.device, weights_only=True
+            )
+        except (OSError, EOFError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+            raise ValueError(
+                f"teacher_ckpt must be a checkpoint of a NodeClassifier, {path} is none"
+            ) from error
         for name in ("num_features", "num_classes"):
             if teacher.hparams[name] != self.hparams[name]:
                 raise ValueError(

@@ -16,8 +16,9 @@ from qgnn_lightning.callbacks._run_log import tensorboard_writers
 from qgnn_lightning.callbacks._series import step_tag
 from qgnn_lightning.nn import Propagation, SmoothnessAwarePropagation
 
-#: Columns of the table of runs. TensorBoard shows the first few hyperparameters unasked.
-FIRST_HYPERPARAMETERS = ("bits", "num_steps", "propagation", "messages", "quantizer")
+#: Hyperparameters that runs mostly differ in: the first columns of the table of runs.
+MAIN_HYPERPARAMETERS = ("bits", "messages", "num_steps", "propagation", "quantizer")
+#: Its last columns.
 METRICS = ("val/accuracy", "test/accuracy", "val/loss", "test/loss", "train/loss")
 
 Chart = list[Any]
@@ -40,30 +41,36 @@ def make_layout(propagation: Propagation) -> Layout:
             "Dirichlet energy per node, by step": _steps("dirichlet_energy/mean_square"),
             "Mean average distance, by step": _steps("mean_average_distance"),
         },
+        "Error after the last step": _last_error_charts(propagation),
         "Quantization error": _error_charts(propagation),
         "Constraint": _constraint_charts(propagation),
     }
     return {category: charts for category, charts in layout.items() if charts}
 
 
+def _last_error_charts(propagation: Propagation) -> dict[str, Chart]:
+    if not has_bound(propagation):
+        return {}
+    last = {
+        name: step_tag(f"quantization_error/{name}", propagation.num_steps) for name in BOUND_NAMES
+    }
+    # TensorBoard fits the chart to the line and drops a band that leaves it: the line is the top.
+    margin = [last["sharp"], last["measured"], last["sharp"]]
+    after = f"step {propagation.num_steps}"
+    return {
+        f"measured error up to sharp bound, {after}": ["Margin", margin],
+        f"measured error and all bounds, {after}": _lines(*last.values()),
+    }
+
+
 def _error_charts(propagation: Propagation) -> dict[str, Chart]:
     if sends_full_precision(propagation):
         return {}
-    charts: dict[str, Chart] = {}
-    if has_bound(propagation):
-        last = {
-            name: step_tag(f"quantization_error/{name}", propagation.num_steps)
-            for name in BOUND_NAMES
-        }
-        margin = [last["sharp"], last["measured"], last["a_posteriori"]]
-        after = f"After step {propagation.num_steps}"
-        charts = {
-            f"{after}: measured ≤ sharp bound ≤ a posteriori": ["Margin", margin],
-            f"{after}: error and all bounds": _lines(*last.values()),
-            "Measured error, by step": _steps("quantization_error/measured"),
-            "Sharp bound, by step": _steps("quantization_error/sharp"),
-        }
-    return charts | {
+    errors = {
+        "Measured error, by step": _steps("quantization_error/measured"),
+        "Sharp bound, by step": _steps("quantization_error/sharp"),
+    }
+    return (errors if has_bound(propagation) else {}) | {
         "Signal-to-noise ratio of the message in dB, by step": _steps(
             "message/signal_to_noise_ratio"
         ),
@@ -96,10 +103,10 @@ class TensorBoardLayout(Callback):
     """Arranges TensorBoard: charts that belong together, and a row in the table of runs.
 
     The custom scalars show each measure for all steps in one chart, and the error after the
-    last step as a margin chart: the line is the sharp bound, the band reaches from the measured
-    error up to the a posteriori bound. The HPARAMS table gets the hyperparameters and the
-    metrics, which are taken from the run's curves: a test after the fit fills its columns.
-    Make the logger with ``default_hp_metric=False``, or the table has a column without meaning.
+    last step as a margin chart, whose band reaches from the measured error up to the sharp bound.
+    The HPARAMS table gets the hyperparameters and the metrics, which are taken from the run's
+    curves: a test after the fit fills its columns. Make the logger with
+    ``default_hp_metric=False``, or the table has a column without meaning.
     """
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -120,10 +127,24 @@ def _summaries(trainer: Trainer, pl_module: LightningModule) -> tuple[Any, Any, 
     data = getattr(trainer, "datamodule", None)
     if data is not None:
         found |= {name: value for name, value in data.hparams.items() if name not in found}
-    names = [*(name for name in FIRST_HYPERPARAMETERS if name in found), *found]
-    plain = {name: _plain(found[name]) for name in names if found[name] is not None}
+    plain = {name: _plain(value) for name, value in found.items() if value is not None}
     experiment, start, end = hparams(plain, dict.fromkeys(METRICS, 0.0))  # type: ignore[no-untyped-call]
+    _put_first(experiment, MAIN_HYPERPARAMETERS)
     return experiment, start, end
+
+
+def _put_first(experiment: Any, names: tuple[str, ...]) -> None:
+    """Mark hyperparameters to differ between runs, which TensorBoard shows first.
+
+    It cannot tell itself where a run has described the columns, and shows five of the others.
+    """
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    plugin_data = experiment.value[0].metadata.plugin_data
+    content = HParamsPluginData.FromString(plugin_data.content)
+    for info in content.experiment.hparam_infos:
+        info.differs = info.name in names
+    plugin_data.content = content.SerializeToString()
 
 
 def _plain(value: Any) -> bool | int | float | str:

@@ -225,10 +225,10 @@ class Application(LightningCLI):
         """
         if not self._options["observers"]:
             self._parser(self.subcommand).callback_keys.clear()
-        wanted = self._options["trainer"]
-        if self.subcommand != "fit" or wanted["fast_dev_run"]:
-            kwargs.setdefault("logger", False)
+        if self.subcommand != "fit" or self._options["trainer"]["fast_dev_run"]:
+            kwargs |= {"logger": False, "callbacks": self._callbacks()}
             return self._with_data(super().instantiate_trainer(**kwargs))
+        self._check_teacher()
         self._run = self._make_run_directory()
         try:
             kwargs |= self._run_arguments(self._run)
@@ -266,19 +266,27 @@ class Application(LightningCLI):
     def _run_arguments(self, run: RunDirectory) -> dict[str, Any]:
         """Arguments of the trainer that belong to a directory."""
         wanted = self._get(self.config_init, "trainer")
-        callbacks = list(wanted["callbacks"] or []) + [
-            RandomState(),
-            DataArguments(self._plain_config["data"]),
-            StopOnSignal(),
-        ]
-        if wanted["enable_progress_bar"] is not False:
-            callbacks.append(EpochProgress())
+        callbacks = self._callbacks()
+        callbacks += [RandomState(), DataArguments(self._plain_config["data"]), StopOnSignal()]
         if wanted["enable_checkpointing"] is not False:
             callbacks += [BestCheckpoint(run.best), LastCheckpoint(run.last)]
         arguments = {"callbacks": callbacks, "default_root_dir": str(run.path)}
         if wanted["logger"] in (None, True):
             arguments["logger"] = RunLogger(run.path)
         return arguments
+
+    def _callbacks(self) -> list[Callback]:
+        """The callbacks of the configuration, and the progress."""
+        wanted = self._get(self.config_init, "trainer")
+        given = wanted["callbacks"] or []
+        callbacks = list(given) if isinstance(given, list) else [given]
+        return callbacks if wanted["enable_progress_bar"] is False else [*callbacks, EpochProgress()]
+
+    def _check_teacher(self) -> None:
+        """Read the teacher's checkpoint before a directory is made."""
+        teacher = self._options["model"]["teacher_ckpt"]
+        if teacher is not None:
+            model_arguments(load_checkpoint(Path(teacher), "teacher_ckpt"))
 
     def _write_config(self, run: RunDirectory) -> None:
         with atomic_path(run.config) as file:

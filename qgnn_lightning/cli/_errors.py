@@ -36,6 +36,6 @@ def describe(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         name = "" if error.filename is None else f": {error.filename}"
         return f"{error.strerror}{name}"
-    if isinstance(error, (UsageError, ValueError, RuntimeError)) and text:
+    if " " in text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -15,6 +15,7 @@ _REWRITES = (
     (r"Parser key \"([^\"]*)\":", r"--\1:"),
     (r"Does not validate against any of the Union subtypes\s+Subtypes: \[(.*)\]\s+Errors:.*"
      r"Given value: (.*)", r"expected \1, got \2"),
+    (r"Not of type Seed: .*", "expected a whole number from 0 to 4294967295"),
     (r"typing\.Literal\[([^\]]*)\]", r"one of \1"),
     (r"<class '(?:[\w.]+\.)?(\w+)'>", r"\1"),
     (r"\s*- Expected a path but \S+ either not accessible or invalid\s*-?", " "),

@@ -22,6 +22,8 @@ _WARNINGS = (
     (r".*is smaller than the logging interval", UserWarning),
     # On a cluster, the user may start a single process without srun.
     (r".*`srun` command is available", UserWarning),
+    # Testing needs neither random generators nor the best score so far.
+    (r"(?s).*callbacks used to create the checkpoint", UserWarning),
     # torch announces that its CSR layout is young.
     (r".*Sparse CSR tensor support is in beta", UserWarning),
 )

@@ -37,23 +37,24 @@ _FREE = frozenset(
 )
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path, option: str = "ckpt_path") -> dict[str, Any]:
     """Read a checkpoint of this program; nothing in it is imported or run.
 
     Args:
         path: The file.
+        option: The option that names it.
 
     Raises:
         UsageError: If there is no such file, or it is not a checkpoint of this program.
     """
     if not path.is_file():
-        raise UsageError(f"ckpt_path must be a checkpoint file, there is none at {path}")
+        raise UsageError(f"{option} must be a checkpoint file, there is none at {path}")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
-        raise UsageError(f"ckpt_path {path} is not a whole checkpoint of this program") from error
+        raise UsageError(f"{option} {path} is not a whole checkpoint of this program") from error
     if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= set(checkpoint):
-        raise UsageError(f"ckpt_path {path} is not a checkpoint of this program")
+        raise UsageError(f"{option} {path} is not a checkpoint of this program")
     return checkpoint
 
 

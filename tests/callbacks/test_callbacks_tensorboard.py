@@ -52,18 +52,24 @@ def test_every_chart_of_the_layout_has_data(train: Train) -> None:
     )
     tags = read(log_dir(trainer)).Tags()["scalars"]
     layout = layout_of(trainer)
-    assert list(layout) == ["Training", "Oversmoothing", "Quantization error", "Constraint"]
+    assert list(layout) == [
+        "Training",
+        "Oversmoothing",
+        "Error after the last step",
+        "Quantization error",
+        "Constraint",
+    ]
     for charts in layout.values():
         for title, chart in charts.items():
             for pattern in chart.multiline.tag:
                 assert any(re.match(pattern, tag) for tag in tags), (title, pattern)
 
 
-def test_margin_chart_holds_the_sharp_bound_between_error_and_a_posteriori(train: Train) -> None:
+def test_margin_chart_reaches_from_the_error_up_to_the_sharp_bound(train: Train) -> None:
     trainer, _ = train(QuantizationError(), TensorBoardLayout())
     margins = [
         chart.margin.series[0]
-        for chart in layout_of(trainer)["Quantization error"].values()
+        for chart in layout_of(trainer)["Error after the last step"].values()
         if chart.margin.series
     ]
     assert len(margins) == 1
@@ -73,7 +79,8 @@ def test_margin_chart_holds_the_sharp_bound_between_error_and_a_posteriori(train
         for tag in (margins[0].value, margins[0].lower, margins[0].upper)
     )
     assert margins[0].value == "quantization_error/sharp/step_004"
-    assert lower <= value <= upper
+    assert margins[0].lower == "quantization_error/measured/step_004"
+    assert 0 < lower < upper == value
 
 
 @pytest.mark.parametrize(
@@ -86,13 +93,14 @@ def test_layout_leaves_out_what_is_not_recorded(
     trainer, _ = train(TensorBoardLayout(), epochs=1, **options)
     layout = layout_of(trainer)
     assert missing not in layout
-    charts = layout.get("Quantization error", {})
-    assert not [chart for chart in charts.values() if chart.margin.series]
+    assert "Error after the last step" not in layout
 
 
 def test_table_of_runs_has_the_hyperparameters_and_the_metrics(train: Train) -> None:
     trainer, _ = train(TensorBoardLayout(), epochs=1, budget=0.25, stage_bits={"input": 8})
     experiment = plugin_data(trainer, "_hparams_/experiment").experiment
+    first = {info.name for info in experiment.hparam_infos if info.differs}
+    assert first == {"bits", "messages", "num_steps", "propagation", "quantizer"}
     metrics = {info.name.tag for info in experiment.metric_infos}
     assert {"val/accuracy", "test/accuracy", "val/loss"} <= metrics
     hparams = plugin_data(trainer, "_hparams_/session_start_info").session_start_info.hparams

@@ -206,7 +206,6 @@ static int propagate(const QgnnPropagation& c) {
   if (!workspace.data()) return 2;
   plan.layout(workspace.data());
   plan.fill();
-  advise_huge(c.out, size_t(c.num_nodes * c.num_features) * sizeof(float));
   std::vector<const uint8_t*> history;
   for (int64_t k = 0; k < k_steps; ++k) history.push_back(plan.codes_of(k));
   std::vector<Step> steps;
