@@ -69,14 +69,15 @@ def calibrated(
 ) -> Propagation:
     """The propagation in the type of ``x``, after one training pass, in evaluation mode.
 
-    The tracked ranges are narrowed to a fraction, so that some messages are clipped, and an odd
-    one, so that none lies midway between two levels, where rounding errors would decide.
+    The tracked ranges are narrowed to a fraction, so that some messages are clipped. Each by an
+    odd one of its own: sums of levels of one step never lie midway between two levels of another,
+    where rounding errors would decide.
     """
     propagation.to(x.dtype).train()
     with torch.no_grad():
         propagation(x, adjacency)
-        for module in propagation.modules():
-            if isinstance(module, MinMaxQuantizer):
-                module.range.minimum *= fraction
-                module.range.maximum *= fraction
+        ranges = [m.range for m in propagation.modules() if isinstance(m, MinMaxQuantizer)]
+        for position, tracked in enumerate(ranges):
+            tracked.minimum *= fraction * 0.99731**position
+            tracked.maximum *= fraction * 0.99731**position
     return propagation.eval().requires_grad_(False)

@@ -56,7 +56,7 @@ class ConstraintMonitor(Observer):
             budget = propagation.limit(subject.start, subject.adjacency)
             scalars["constraint/budget"] = float(budget)
             series += [
-                Series.of("constraint/violation", energy - budget),
+                Series.of("constraint/violation", energy / budget - 1),
                 Series.of("constraint/multiplier", propagation.multipliers.value),
             ]
         record(trainer, series, scalars)

@@ -46,7 +46,7 @@ class StepConstants:
 
     Args:
         inv_scale: ``1 / scale``.
-        gain: ``message * scale``, the product in double precision, rounded once.
+        gain: ``message * scale``, both in float32.
         residual_unit: ``scale * 2 ** -f`` with ``f`` fraction bits.
         inv_residual_unit: ``inv_scale * 2 ** f``.
     """
@@ -63,7 +63,7 @@ class StepConstants:
         fraction = float(1 << RESIDUAL_FRACTION[residual_bits])
         return cls(
             inv_scale=inv_scale,
-            gain=(message * table.scale.double()).float(),
+            gain=table.scale * message,
             residual_unit=table.scale / fraction,
             inv_residual_unit=inv_scale * fraction,
         )

@@ -81,14 +81,13 @@ class DeltaSigmaMessages(Messages):
         return True
 
     def largest_storage_error(self, index: int) -> Tensor:
-        total = torch.zeros(())
-        for quantizer in self.quantizers[1 : index + 1]:
-            assert isinstance(quantizer, Quantizer)
-            grid = quantizer.grid()
-            if grid is not None and self.residual_bits is not None:
-                fraction_bits, _ = RESIDUAL_FORMATS[self.residual_bits]
-                total = total.to(grid.scale) + grid.scale * 2.0**-fraction_bits / 2
-        return total
+        if index == 0 or self.residual_bits is None:
+            return torch.zeros(())
+        fraction_bits, _ = RESIDUAL_FORMATS[self.residual_bits]
+        quantizer = self.quantizers[index]
+        assert isinstance(quantizer, Quantizer)
+        grid = quantizer.grid()
+        return torch.zeros(()) if grid is None else grid.scale * 2.0**-fraction_bits / 2
 
     def start(self, z0: Tensor) -> DeltaSigmaState:
         return DeltaSigmaState(None, z0)

@@ -99,25 +99,23 @@ def error_bound(propagation: Propagation, x: Tensor, adjacency: Adjacency) -> Er
     if not adjacency.symmetric:
         raise ValueError("adjacency must be symmetric: the bound rests on its real spectrum")
     rows = []
-    bounds = x.new_zeros(3)
+    bounds, stored = x.new_zeros(3), x.new_zeros(())
     exact = exact_steps(propagation.recurrence, strengths, x, adjacency)
     for step, strength, h in zip(propagation.steps(x, adjacency), strengths, exact, strict=True):
         bounds = contraction(propagation.recurrence, strength) * bounds
-        bounds = bounds + _fresh_error(propagation, step, strength, adjacency)
+        bounds = bounds + _fresh_error(propagation, step, strength, stored, adjacency)
+        stored = stored + propagation.messages.largest_storage_error(step.index)
         measured = (step.after.representation() * adjacency.sqrt_degree - h).norm()
-        rows.append(
-            torch.cat([measured[None], bounds + _storage_error(propagation, step, adjacency)])
-        )
+        rows.append(torch.cat([measured[None], bounds + _storage_error(step, stored, adjacency)]))
     return ErrorBound(*torch.stack(rows, dim=1))
 
 
 def _fresh_error(
-    propagation: Propagation, step: Step, strength: float, adjacency: Adjacency
+    propagation: Propagation, step: Step, strength: float, stored: Tensor, adjacency: Adjacency
 ) -> Tensor:
-    """What one step adds to the three bounds."""
+    """What one step adds to the three bounds; ``stored`` limits what storage has lost before it."""
     stretch = max(1.0, abs(1 - 2 * strength)) * propagation.recurrence.neighbours
     half_step = propagation.messages.half_step(step.index)
-    stored = propagation.messages.largest_storage_error(step.index - 1)
     fresh = stretch * _norms(step.message_error, half_step + stored, adjacency)
     if strength and step.proposal_error is not None:
         half_step = propagation.messages.half_step_of_change(step.index)
@@ -125,13 +123,12 @@ def _fresh_error(
     return fresh
 
 
-def _storage_error(propagation: Propagation, step: Step, adjacency: Adjacency) -> Tensor:
+def _storage_error(step: Step, stored: Tensor, adjacency: Adjacency) -> Tensor:
     """What the rounding of stored residuals adds to the representation itself."""
     state = step.after
     if not isinstance(state, DeltaSigmaState) or state.forgotten is None:
         return adjacency.degree.new_zeros(3)
-    largest = propagation.messages.largest_storage_error(step.index)
-    _, own, cheap = _norms(state.forgotten, largest, adjacency)
+    _, own, cheap = _norms(state.forgotten, stored, adjacency)
     return torch.stack([own, own, cheap])
 
 

@@ -56,7 +56,7 @@ class Messages(nn.Module, ABC):
 
     @abstractmethod
     def largest_storage_error(self, index: int) -> Tensor:
-        """Upper limit of what storage between the steps, up to a step, has rounded away."""
+        """Upper limit of what storage rounds away after a step."""
 
     def half_step(self, index: int) -> Tensor:
         """Largest rounding error of a step's message that is not clipped."""

@@ -130,7 +130,7 @@ def test_constraint(trained: tuple[dict[str, float], NodeClassifier]) -> None:
         found = scalars[f"constraint/energy_of_change/step_{step:03d}"]
         assert found == pytest.approx(energy, rel=1e-3, abs=1e-5)
         violation = scalars[f"constraint/violation/step_{step:03d}"]
-        assert violation == pytest.approx(found - budget, rel=1e-5, abs=1e-6)
+        assert violation == pytest.approx(found / budget - 1, rel=1e-5, abs=1e-6)
         multiplier = scalars[f"constraint/multiplier/step_{step:03d}"]
         assert multiplier == pytest.approx(multipliers[step - 1])
     assert max(multipliers) > 0

@@ -1,0 +1,223 @@
+"""A run from its command to its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+from conftest import SMALL, assert_same_weights, load
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from qgnn_lightning.lightning_module import NodeClassifier
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def _scalars(path) -> dict[str, dict[int, float]]:
+    events = EventAccumulator(str(path), size_guidance={"scalars": 0})
+    events.Reload()
+    return {
+        tag: {event.step: event.value for event in events.Scalars(tag)}
+        for tag in events.Tags()["scalars"]
+    }
+
+
+def test_a_run_leaves_its_files_and_says_where(fit, tmp_path):
+    outcome = fit()
+    run = tmp_path / "runs" / "block_model_int2" / "version_0"
+    assert outcome.code == 0
+    assert outcome.err == ""
+    assert "tensorboard --logdir runs/block_model_int2" in outcome.out
+    assert "test accuracy" in outcome.out
+    assert len(outcome.out.splitlines()) <= 9
+    for name in ("config.yaml", "results.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt"):
+        assert (run / name).is_file(), name
+    assert any(run.glob("events.*"))
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_results_hold_what_was_asked_and_found(trained):
+    results = json.loads((trained / "results.json").read_text())
+    scalars = _scalars(trained)
+    best = load(trained / "checkpoints" / "best.ckpt")
+    validation = list(scalars["val/accuracy"].values())
+    assert results["epochs"] == len(validation) == 6
+    assert results["best_epoch"] == best["epoch"] == validation.index(max(validation))
+    assert results["accuracy"]["val"] == pytest.approx(max(validation))
+    (test,) = scalars["test/accuracy"].values()
+    assert results["accuracy"]["test"] == pytest.approx(test)
+    assert results["bits"]["message"] == 2
+    assert results["messages"] == "delta_sigma"
+    assert results["seed"] == results["config"]["seed_everything"] == 0
+    assert results["config"]["model"]["dropout"] == 0.3
+    assert 0 < results["size_bytes"]["packed"] < results["size_bytes"]["float32"]
+    assert 0 < results["seconds"]["fit"] <= results["seconds"]["total"]
+    assert {"python", "torch", "lightning", "qgnn-lightning"} <= results["versions"].keys()
+    assert results["hardware"]["cpus"] >= 1
+
+
+def test_a_second_run_gets_a_directory_of_its_own(fit, tmp_path):
+    for number in range(2):
+        assert fit("--trainer.max_epochs=1").code == 0
+        path = tmp_path / "runs" / "block_model_int2" / f"version_{number}"
+        assert (path / "results.json").is_file()
+
+
+def test_a_named_directory_is_never_overwritten(fit, trained):
+    assert fit("--run_dir=here").code == 0
+    outcome = fit("--run_dir=here")
+    assert outcome.code == 1
+    assert "holds a run already" in outcome.err
+
+
+def test_the_stored_configuration_repeats_the_run(qgnn, trained):
+    again = qgnn("fit", "-c", str(trained / "config.yaml"), "--run_dir=again")
+    assert again.code == 0, again.err
+    for name in ("best", "last"):
+        checkpoint = f"checkpoints/{name}.ckpt"
+        assert_same_weights(trained / checkpoint, os.path.join("again", checkpoint))
+
+
+def test_the_command_line_wins_over_files_and_later_files_over_earlier_ones(qgnn, tmp_path):
+    (tmp_path / "a.yaml").write_text("model:\n  dropout: 0.1\n  smoothing: 4\n  num_steps: 5\n")
+    (tmp_path / "b.yaml").write_text("model:\n  smoothing: 5\n  num_steps: 6\n")
+    outcome = qgnn(
+        "fit", *SMALL, "-c", "a.yaml", "--config=b.yaml", "--model.num_steps=2",
+        "--trainer.max_epochs=1", "--seed_everything=3", "--run_dir=run",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    model = config["model"]
+    assert (model["dropout"], model["smoothing"], model["num_steps"]) == (0.1, 5.0, 2)
+    assert config["seed_everything"] == 3
+
+
+def test_observers_and_progress_change_nothing_in_the_weights(fit):
+    assert fit("--run_dir=with").code == 0
+    without = ("--observers=false", "--trainer.enable_progress_bar=false", "--trainer.logger=false")
+    assert fit("--run_dir=without", *without).code == 0
+    assert os.path.exists("with/diagnostics.jsonl")
+    assert not os.path.exists("without/diagnostics.jsonl")
+    for name in ("best", "last"):
+        assert_same_weights(f"with/checkpoints/{name}.ckpt", f"without/checkpoints/{name}.ckpt")
+
+
+@pytest.mark.parametrize("steps_per_epoch", [1, 3])
+def test_a_continued_run_is_the_same_bit_for_bit(fit, tmp_path, steps_per_epoch):
+    options = [
+        "--model.dropout=0.5", "--model.lr_decay=0.5", "--model.lr_decay_every=2",
+        f"--data.steps_per_epoch={steps_per_epoch}", "--constraint_monitor.every_n_epochs=1",
+        "--oversmoothing.every_n_epochs=1", "--quantization_error.every_n_epochs=1",
+    ]  # fmt: skip
+    assert fit(*options, "--trainer.max_epochs=6", "--run_dir=straight").code == 0
+    assert fit(*options, "--trainer.max_epochs=3", "--run_dir=parts").code == 0
+    torch.rand(7)  # the generators are elsewhere now
+    # The model's and the data's arguments come from the checkpoint.
+    resumed = fit("--trainer.max_epochs=6", "--ckpt_path=parts/checkpoints/last.ckpt", *options[4:])
+    assert resumed.code == 0, resumed.err
+    for name in ("best", "last"):
+        assert_same_weights(f"straight/checkpoints/{name}.ckpt", f"parts/checkpoints/{name}.ckpt")
+    one, other = (load(tmp_path / run / "checkpoints/last.ckpt") for run in ("straight", "parts"))
+    assert str(one["optimizer_states"]) == str(other["optimizer_states"])
+    assert str(one["lr_schedulers"]) == str(other["lr_schedulers"])
+    assert str(one["callbacks"]["RandomState"]) == str(other["callbacks"]["RandomState"])
+    straight, parts = _scalars("straight"), _scalars("parts")
+    for tag in ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "constraint/budget"):
+        assert straight[tag] == parts[tag], tag
+    results = [json.loads((tmp_path / run / "results.json").read_text()) for run in ("straight", "parts")]
+    for key in ("accuracy", "best_epoch", "epochs"):
+        assert results[0][key] == results[1][key]
+
+
+def test_continuing_elsewhere_takes_the_best_epoch_along(fit, trained):
+    last = trained / "checkpoints" / "last.ckpt"
+    assert fit("--trainer.max_epochs=7", f"--ckpt_path={last}", "--run_dir=there").code == 0
+    before = json.loads((trained / "results.json").read_text())
+    after = json.loads(open("there/results.json").read())
+    assert after["epochs"] == 7
+    assert after["accuracy"]["val"] >= before["accuracy"]["val"]
+
+
+def test_what_was_typed_wins_over_the_checkpoint(fit, trained):
+    last = trained / "checkpoints" / "last.ckpt"
+    options = ("--trainer.max_epochs=7", f"--ckpt_path={last}", "--run_dir=there")
+    assert fit(*options, "--model.dropout=0.05", "--model.learning_rate=0.5").code == 0
+    stored = load("there/checkpoints/last.ckpt")
+    assert stored["hyper_parameters"]["dropout"] == 0.05
+    assert stored["hyper_parameters"]["num_features"] == 8
+    # not typed: from the checkpoint
+    assert stored["hyper_parameters"]["range_momentum"] == 0.1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_the_last_epoch_and_sets_the_exit_code(fit, monkeypatch, number, code):
+    step = NodeClassifier.validation_step
+
+    def validation_step(self, batch, batch_idx):
+        if self.current_epoch == 1:
+            os.kill(os.getpid(), number)
+        step(self, batch, batch_idx)
+
+    handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
+    with monkeypatch.context() as patch:
+        patch.setattr(NodeClassifier, "validation_step", validation_step)
+        outcome = fit("--run_dir=run", "--trainer.max_epochs=5")
+    assert outcome.code == code
+    assert "Traceback" not in outcome.err
+    assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert load("run/checkpoints/last.ckpt")["global_step"] == 2
+    resumed = fit("--ckpt_path=run/checkpoints/last.ckpt", "--trainer.max_epochs=5")
+    assert resumed.code == 0, resumed.err
+    assert fit("--run_dir=straight", "--trainer.max_epochs=5").code == 0
+    assert_same_weights("run/checkpoints/last.ckpt", "straight/checkpoints/last.ckpt")
+
+
+def test_fast_dev_run_leaves_nothing(fit, tmp_path):
+    outcome = fit("--trainer.fast_dev_run=true")
+    assert outcome.code == 0, outcome.err
+    assert not any(tmp_path.iterdir())
+
+
+def test_without_validation_nothing_is_tested(fit):
+    outcome = fit("--trainer.limit_val_batches=0", "--run_dir=run")
+    assert outcome.code == 0, outcome.err
+    assert "nothing to test" in outcome.out
+    assert os.path.exists("run/checkpoints/last.ckpt")
+
+
+def test_a_student_learns_from_a_teacher(fit):
+    assert fit("--run_dir=teacher", "--model.bits=float32").code == 0
+    teacher = "--model.teacher_ckpt=teacher/checkpoints/best.ckpt"
+    assert fit("--run_dir=student", teacher).code == 0
+    assert fit("--run_dir=alone").code == 0
+    student, alone = (load(f"{run}/checkpoints/last.ckpt") for run in ("student", "alone"))
+    name = "network.encoder.weight"
+    assert not torch.equal(student["state_dict"][name], alone["state_dict"][name])
+    assert student["state_dict"].keys() == alone["state_dict"].keys()
+
+
+def test_a_teacher_of_other_data_is_refused(fit):
+    assert fit("--run_dir=teacher", "--data.num_features=4", "--model.bits=float32").code == 0
+    outcome = fit("--model.teacher_ckpt=teacher/checkpoints/best.ckpt")
+    assert outcome.code == 1
+    assert "teacher_ckpt has num_features 4, the data have 8" in outcome.err
+
+
+def test_a_process_of_its_own_is_silent_on_the_standard_error(tmp_path):
+    command = [sys.executable, "-m", "qgnn_lightning.cli", "fit", *SMALL]
+    options = ["--trainer.max_epochs=2", "--model.bits=int4"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        [*command, *options], cwd=tmp_path, env=environment, capture_output=True, text=True,
+        check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert (tmp_path / "runs" / "block_model_int4" / "version_0" / "results.json").is_file()

@@ -1,0 +1,56 @@
+"""What is answered without importing torch, and the exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from qgnn_lightning import __version__
+
+_WITHOUT_TORCH = """
+import sys
+from qgnn_lightning.cli import main
+code = main(sys.argv[1:])
+assert not {"torch", "lightning", "numpy"} & set(sys.modules), "imported too much"
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "code"), [("--help", 0), ("--version", 0), ("fti", 2), ("--verison", 2)]
+)
+def test_torch_is_not_imported_for_what_does_not_need_it(argument, code):
+    command = [sys.executable, "-W", "error", "-c", _WITHOUT_TORCH, argument]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code, done.stderr
+    assert (done.stderr == "") == (code == 0)
+
+
+def test_help_names_every_command(qgnn):
+    outcome = qgnn("--help")
+    assert outcome.code == 0
+    for command in ("fit", "validate", "test", "predict", "--version", "--debug"):
+        assert command in outcome.out
+
+
+def test_version(qgnn):
+    assert qgnn("--version") == (0, f"qgnn-lightning {__version__}\n", "")
+
+
+def test_help_of_a_command_lists_its_options(qgnn):
+    outcome = qgnn("predict", "--help")
+    assert outcome.code == 0
+    for option in ("--model.bits", "--data.source", "--ckpt_path", "--output", "--seed_everything"):
+        assert option in outcome.out
+    assert "--run_dir" not in outcome.out
+    assert "--optimizer" not in outcome.out
+
+
+def test_debug_shows_where_an_error_comes_from(qgnn, monkeypatch):
+    arguments = ("fit", "--model.num_steps", "0")
+    assert "Traceback" not in qgnn(*arguments).err
+    assert "Traceback" in qgnn(*arguments, "--debug").err
+    monkeypatch.setenv("QGNN_DEBUG", "1")
+    assert "Traceback" in qgnn(*arguments).err

@@ -1,0 +1,173 @@
+"""Every mistake is answered with one line that names it, and an exit code."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+_USAGE = {
+    "": r"--ckpt_path is needed",
+    "--ckpt_path=none.ckpt": r"ckpt_path must be a checkpoint file, there is none at none.ckpt",
+    "--ckpt_path=.": r"ckpt_path must be a checkpoint file",
+}
+_FIT = {
+    # the command line
+    "--model.bit int2": (2, r"unknown option --model.bit: did you mean --model.bits\?"),
+    "--trainer.max_epoch 3": (2, r"did you mean --trainer.max_epochs\?"),
+    "--nonsense": (2, r"unknown option --nonsense"),
+    "extra": (2, r"unrecognized arguments: extra"),
+    "--data.name": (2, r"--data.name: expected one argument"),
+    "--model.bits int3": (2, r"--model.bits: expected one of .*'int2-paper', got int3"),
+    "--model.num_steps x": (2, r"--model.num_steps: expected int, got x"),
+    "--model.num_steps 2.5": (2, r"--model.num_steps: expected int, got 2.5"),
+    "--model.stage_bits {input:x}": (2, r"--model.stage_bits: expected dict\[str, int\].*got"),
+    "--seed_everything true": (2, r"--seed_everything: expected a whole number from 0"),
+    "--seed_everything -1": (2, r"--seed_everything: expected a whole number from 0"),
+    "--optimizer Adam": (2, r"--optimizer: the optimizer is always Adam: set --model.learning"),
+    "--lr_scheduler StepLR": (2, r"--lr_scheduler: the optimizer is always Adam"),
+    "--trainer.logger Foo": (2, r"--trainer.logger: expected .*, got Foo"),
+    "--trainer.callbacks Foo": (2, r"--trainer.callbacks: expected .*, got Foo"),
+    # configuration files
+    "-c none.yaml": (2, r"--config: File does not exist: .*none.yaml"),
+    "-c .": (2, r"--config: Path is not a file"),
+    "-c unknown.yaml": (2, r"unknown option --model.bitz: did you mean --model.bits\?"),
+    "-c broken.yaml": (2, r"Problems parsing config"),
+    "-c type.yaml": (2, r"--model.dropout: expected float, got high"),
+    # arguments out of range
+    "--model.num_steps 0": (1, r"num_steps must be at least 1, got 0"),
+    "--model.dropout 1.5": (1, r"dropout must be in \[0, 1\), got 1.5"),
+    "--model.learning_rate -1": (1, r"learning_rate must be positive, got -1.0"),
+    "--model.stage_bits.foo 2": (1, r"stage_bits must name stages of .* got 'foo'"),
+    "--trainer.accelerator foo": (1, r"invalid accelerator name: `accelerator='foo'`"),
+    "--trainer.devices 2 --trainer.accelerator cpu": (1, r"would train 2 identical copies"),
+    # data
+    "--data.source foo": (2, r"--data.source: expected one of 'digits'.*got foo"),
+    "--data.source planetoid": (1, r"name must be one of Cora, CiteSeer, PubMed"),
+    "--data.source block_model": (1, r"no public split: set data.split to random"),
+    "--data.source planetoid --data.name Cora --data.root none --data.download false": (
+        1,
+        r"Cora needs 8 files in none/Cora/raw",
+    ),
+    # files
+    "--run_dir text.ckpt": (1, r"run directory text.ckpt cannot be written to"),
+    "--run_dir /dev/null/x": (1, r"cannot be written to .*: name another one with --run_dir"),
+    "--trainer.default_root_dir text.ckpt": (1, r"run directory text.ckpt.* cannot be written"),
+    "--ckpt_path text.ckpt": (2, r"ckpt_path text.ckpt is not a whole checkpoint"),
+    "--ckpt_path empty.ckpt": (2, r"ckpt_path empty.ckpt is not a whole checkpoint"),
+    "--ckpt_path list.ckpt": (2, r"ckpt_path list.ckpt is not a checkpoint of this program"),
+    "--model.teacher_ckpt none.ckpt": (2, r"teacher_ckpt must be a checkpoint file, there is no"),
+    "--model.teacher_ckpt text.ckpt": (2, r"teacher_ckpt text.ckpt is not a whole checkpoint"),
+}
+
+
+@pytest.fixture
+def files(tmp_path) -> None:
+    (tmp_path / "unknown.yaml").write_text("model:\n  bitz: int2\n")
+    (tmp_path / "broken.yaml").write_text("model: [\n")
+    (tmp_path / "type.yaml").write_text("model:\n  dropout: high\n")
+    (tmp_path / "text.ckpt").write_text("hello")
+    (tmp_path / "empty.ckpt").write_text("")
+    torch.save([1], tmp_path / "list.ckpt")
+
+
+def _assert_refused(outcome, command: str, code: int, message: str) -> None:
+    assert outcome.out == ""
+    assert outcome.err.count("\n") == 1, outcome.err
+    assert re.match(f"qgnn {command}: error: .*{message}", outcome.err), outcome.err
+    assert outcome.code == code
+
+
+@pytest.mark.parametrize("options", _FIT)
+def test_fit(qgnn, files, tmp_path, options):
+    before = sorted(tmp_path.iterdir())
+    code, message = _FIT[options]
+    _assert_refused(qgnn("fit", *options.split()), "fit", code, message)
+    left = [path for path in tmp_path.iterdir() if path not in before]
+    assert all(path.name == "runs" and not any(path.rglob("version_*")) for path in left)
+
+
+@pytest.mark.parametrize("options", _USAGE)
+def test_a_checkpoint_is_needed(qgnn, options):
+    for command in ("test", "predict"):
+        _assert_refused(qgnn(command, *options.split()), command, 2, _USAGE[options])
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ("--output=a.xlsx", 1, r"output must end in .csv or .parquet, got 'a.xlsx'"),
+        ("--output=no/a.csv", 2, r"--output: there is no folder no"),
+        ("--outpt=a.csv", 2, r"unknown option --outpt: did you mean --output\?"),
+    ],
+)
+def test_predict(qgnn, trained, options, code, message):
+    checkpoint = f"--ckpt_path={trained / 'checkpoints' / 'best.ckpt'}"
+    _assert_refused(qgnn("predict", checkpoint, options), "predict", code, message)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--model.hidden_features=32", r"hidden_features is 32, but .* trained with 8"),
+        ("--model.bits=int8", r"--model.bits is 'int8', but .* trained with 'int2'"),
+        ("--model.stage_bits.weight=8", r"stage_bits is {'weight': 8}, but .* with None"),
+        ("--model.num_steps=64", r"--model.num_steps is 64, but .* trained with 3"),
+        ("--data.split_seed=5", r"trained on \d+ nodes that are now validation or test nodes"),
+    ],
+)
+def test_a_contradiction_to_the_checkpoint_names_both_values(qgnn, trained, option, message):
+    outcome = qgnn("test", f"--ckpt_path={trained / 'checkpoints' / 'best.ckpt'}", option)
+    _assert_refused(outcome, "test", 1 if "data" in option else 2, message)
+
+
+class _Crafted:
+    def __reduce__(self):
+        return (os.system, ("touch crafted",))
+
+
+@pytest.mark.parametrize(
+    ("hyper_parameters", "message"),
+    [
+        ({"_class_path": "antigravity.Flight"}, r"arguments that the model does not take: _class"),
+        ({"_instantiator": "antigravity.fly"}, r"arguments that the model does not take: _inst"),
+        ({"class_path": "antigravity.Flight"}, r"arguments that the model does not take: class"),
+        ({"bits": {"class_path": "antigravity.Flight"}}, r"wrong argument: --model.bits"),
+        (
+            {"stage_bits": {"class_path": "antigravity.Flight", "init_args": {}}},
+            r"wrong argument: --model.stage_bits",
+        ),
+        ({"bits": "int99"}, r"wrong argument: --model.bits: expected one of"),
+        ({"teacher_ckpt": _Crafted()}, r"is not a whole checkpoint of this program"),
+    ],
+)
+def test_nothing_in_a_checkpoint_is_imported_or_run(
+    qgnn, trained, tmp_path, hyper_parameters, message
+):
+    crafted = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    crafted["hyper_parameters"] |= hyper_parameters
+    torch.save(crafted, tmp_path / "crafted.ckpt")
+    outcome = qgnn("test", "--ckpt_path=crafted.ckpt", "--model.dropout=0.1")
+    _assert_refused(outcome, "test", 2, message)
+    assert "antigravity" not in sys.modules
+    assert not Path("crafted").exists()
+
+
+def test_a_cut_checkpoint_is_refused(qgnn, trained, tmp_path):
+    whole = (trained / "checkpoints" / "last.ckpt").read_bytes()
+    (tmp_path / "cut.ckpt").write_bytes(whole[: len(whole) // 2])
+    for command in ("fit", "test"):
+        outcome = qgnn(command, "--ckpt_path=cut.ckpt")
+        _assert_refused(outcome, command, 2, r"cut.ckpt is not a whole checkpoint")
+
+
+def test_weights_that_blow_up_are_an_error_that_names_the_layer(fit):
+    outcome = fit("--model.learning_rate=1e30", "--observers=false")
+    assert outcome.code == 1
+    assert re.search(r"loss is (nan|inf) in step \d", outcome.err)
+    assert "try a lower learning_rate" in outcome.err
+    assert outcome.err.count("\n") == 1
