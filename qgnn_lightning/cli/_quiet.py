@@ -15,7 +15,7 @@ _WARNINGS = (
     (r".*LeafSpec", FutureWarning),
     (r".*treespec", FutureWarning),
     # Lightning's own use of jsonargparse.
-    (r"(?s).*jsonargparse", DeprecationWarning),
+    (r"(?s).*(Jsonargparse|``instantiate_classes``)", DeprecationWarning),
     # A graph is in memory: there is nothing for workers to do.
     (r".*does not have many workers", UserWarning),
     # One step per epoch is what a full graph means.
