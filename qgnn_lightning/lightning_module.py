@@ -92,7 +92,7 @@ class NodeClassifier(LightningModule):
         bits: Literal["float32", "int8", "int4", "int2", "int2-paper"] = "int2",
         stage_bits: dict[str, int] | None = None,
         hidden_features: int = 64,
-        dropout: float = 0.8,
+        dropout: float = 0.5,
         order: Literal["encode", "embed"] = "encode",
         quantizer: QuantizerName = "least_squares",
         weight_quantizer: QuantizerName = "learned_range",
@@ -157,7 +157,7 @@ class NodeClassifier(LightningModule):
         Raises:
             ValueError: If the data contradict the sizes that were given.
         """
-        data = getattr(self.trainer, "datamodule", None)
+        data = None if self._trainer is None else getattr(self.trainer, "datamodule", None)
         if data is None:
             if not hasattr(self, "network"):
                 raise ValueError(

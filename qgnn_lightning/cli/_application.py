@@ -206,7 +206,7 @@ class Application(LightningCLI):
     @cached_property
     def _plain_config(self) -> dict[str, Any]:
         assert self.subcommand is not None
-        text = self._parser(self.subcommand).dump(self._options, skip_none=False)
+        text = self._parser(self.subcommand).dump(self._options, skip_unset=False)
         config: dict[str, Any] = yaml.safe_load(text)
         return {name: config[name] for name in config if name not in _NOT_KEPT}
 

@@ -35,7 +35,7 @@ class NetworkConfig:
     """
 
     hidden_features: int = 64
-    dropout: float = 0.8
+    dropout: float = 0.5
     order: NetworkOrder = "encode"
     precision: Precision = field(default_factory=Precision)
     quantizer: QuantizerName = "least_squares"
