@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -40,6 +41,7 @@ from qgnn_lightning.run import (
     RunDirectory,
     RunLogger,
     StopOnSignal,
+    Stopped,
     atomic_path,
     environment,
     network_summary,
@@ -65,6 +67,7 @@ _OBSERVERS: dict[str, type[Callback]] = {
     "figures": Figures,
     "tensorboard_layout": TensorBoardLayout,
 }
+_NAMES_OF_DATA = ("source", "name")
 #: Belong to one run only.
 _NOT_KEPT = ("config", "ckpt_path", "run_dir", "output")
 
@@ -181,7 +184,7 @@ class Application(LightningCLI):
         check_agreement(model, self._typed_section("model"))
         stored = {
             "model": _without(model, self._typed_section("model")),
-            "data": {} if self._other_data() else _without(data, self._typed_section("data")),
+            "data": self._stored_data(data),
         }
         try:
             self.config = self.parser.parse_object({command: stored}, self.config)
@@ -192,9 +195,11 @@ class Application(LightningCLI):
         section = self._typed.get(name)
         return {} if section is None else dict(vars(section))
 
-    def _other_data(self) -> bool:
-        """Whether the data set was typed: its arguments are then not those in the checkpoint."""
-        return bool({"source", "name"} & set(self._typed_section("data")))
+    def _stored_data(self, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the data that were not typed; none for another data set."""
+        typed = self._typed_section("data")
+        other = any(name in typed and typed[name] != stored.get(name) for name in _NAMES_OF_DATA)
+        return {} if other else _without(stored, typed)
 
     def _set_seed(self) -> None:
         seed_everything(self._options["seed_everything"], workers=True, verbose=False)
@@ -304,9 +309,15 @@ class Application(LightningCLI):
         if self._run is not None:
             print(f"run directory  {self._run.path}", flush=True)
         before = time.perf_counter()
-        self.trainer.fit(
-            model, datamodule=datamodule, ckpt_path=self._ckpt_path, weights_only=True
-        )
+        try:
+            self.trainer.fit(
+                model, datamodule=datamodule, ckpt_path=self._ckpt_path, weights_only=True
+            )
+        except Stopped as stop:
+            if self._run is not None and self._run.last.is_file():
+                print(f"qgnn fit: stopped by {stop.name}; go on with: "
+                      f"qgnn fit --ckpt_path {self._run.last}", file=sys.stderr)
+            raise
         seconds = time.perf_counter() - before
         best = next((c for c in self.trainer.callbacks if isinstance(c, BestCheckpoint)), None)
         if self._run is None:

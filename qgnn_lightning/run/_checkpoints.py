@@ -22,6 +22,9 @@ class CheckpointError(RuntimeError):
     """A checkpoint was not written."""
 
 
+_NOT_KEPT = (NonFiniteError, CheckpointError, SystemExit, KeyboardInterrupt)
+
+
 def save_checkpoint(trainer: Trainer, path: Path) -> None:
     """Write a checkpoint and see that it is there: Lightning passes over a refused write.
 
@@ -106,7 +109,8 @@ class BestCheckpoint(Checkpoint):
 class LastCheckpoint(Checkpoint):
     """Keeps the newest epoch: every few epochs, at the end, and when the run is broken off.
 
-    After a :class:`NonFiniteError` the file stays as it was: what broke is not kept.
+    After a :class:`NonFiniteError`, or where a step may have been cut in two, the file stays as it
+    was: what broke is not kept.
 
     Args:
         path: The file, overwritten each time.
@@ -129,7 +133,7 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         done = trainer.current_epoch + 1
-        if done % self.every_n_epochs == 0 or done == trainer.max_epochs:
+        if done % self.every_n_epochs == 0 or done == trainer.max_epochs or trainer.should_stop:
             self._save(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -138,7 +142,7 @@ class LastCheckpoint(Checkpoint):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        if not isinstance(exception, (NonFiniteError, CheckpointError)):
+        if not isinstance(exception, _NOT_KEPT):
             self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:

@@ -1,4 +1,4 @@
-"""Stopping between two steps when the user or the system asks for it."""
+"""Stopping between two epochs when the user or the system asks for it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class Stopped(SystemExit):
 
 
 class StopOnSignal(Callback):
-    """Stops the training after the current step on Ctrl-C or SIGTERM.
+    """Stops the training after the current epoch on Ctrl-C or SIGTERM.
 
-    The network is then whole: a step is never cut in two. A second signal stops at once.
+    What :class:`LastCheckpoint` saves is then a whole epoch, from which the run goes on as if it
+    had never stopped. A second signal stops at once.
     """
 
     def __init__(self) -> None:
@@ -41,21 +42,18 @@ class StopOnSignal(Callback):
             raise Stopped(signum)
         self._received = signum
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._stop_if_asked()
-
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        if batch_idx > 0:
-            self._stop_if_asked()
-
-    def _stop_if_asked(self) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._received is not None:
+            trainer.should_stop = True  # seen by LastCheckpoint, which comes after
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._received is not None:  # where a least number of epochs keeps Lightning going
             raise Stopped(self._received)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._restore()
+        if self._received is not None:
+            raise Stopped(self._received)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException

@@ -51,10 +51,10 @@ def qgnn(monkeypatch, capsys, tmp_path) -> Command:
 
 @pytest.fixture
 def fit(qgnn) -> Command:
-    """Train on the small graph; 3 epochs unless told otherwise."""
+    """Train on the small graph; 3 epochs, without observers, unless told otherwise."""
 
     def run(*arguments: str) -> Outcome:
-        return qgnn("fit", *SMALL, "--trainer.max_epochs=3", *arguments)
+        return qgnn("fit", *SMALL, "--trainer.max_epochs=3", "--observers=false", *arguments)
 
     return run
 
@@ -66,8 +66,8 @@ def trained(tmp_path_factory) -> Path:
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["qgnn"])
-        options = ["--trainer.max_epochs=6", "--model.dropout=0.3", f"--run_dir={path}"]
-        assert main(["fit", *SMALL, *options]) == 0
+        options = ["--trainer.max_epochs=6", "--model.dropout=0.3", "--observers=false"]
+        assert main(["fit", *SMALL, *options, f"--run_dir={path}"]) == 0
     return path
 
 

@@ -6,12 +6,14 @@ import csv
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import load
 
 from qgnn_lightning.cli._application import Application
+from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.lightning_module import NodeClassifier
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -20,6 +22,11 @@ pytestmark = pytest.mark.filterwarnings("error")
 @pytest.fixture
 def best(trained) -> str:
     return f"--ckpt_path={trained / 'checkpoints' / 'best.ckpt'}"
+
+
+def _rows(path: Path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
 
 
 @pytest.mark.parametrize(("command", "split"), [("validate", "val"), ("test", "test")])
@@ -35,7 +42,8 @@ def test_the_accuracy_of_a_checkpoint_on_its_own_data(qgnn, trained, best, comma
 @pytest.mark.parametrize("command", ["validate", "test"])
 def test_evaluation_changes_no_bit_of_the_state(trained, best, monkeypatch, command):
     monkeypatch.setattr(sys, "argv", ["qgnn"])
-    application = Application([command, best], 0.0)
+    with quiet():
+        application = Application([command, best], 0.0)
     stored = load(trained / "checkpoints" / "best.ckpt")["state_dict"]
     found = application.model.state_dict()
     assert found.keys() == stored.keys()
@@ -61,7 +69,7 @@ def test_predictions_are_written_next_to_the_run(qgnn, trained, best, tmp_path):
     assert outcome.err == ""
     path = tmp_path / "run" / "predictions.csv"
     assert outcome.out == f"60 predictions in {path}\n"
-    rows = list(csv.reader(path.open()))
+    rows = _rows(path)
     assert rows[0] == ["node", "class", "probability"]
     assert [int(row[0]) for row in rows[1:]] == list(range(60))
     assert all(0 <= int(row[1]) < 3 and 1 / 3 <= float(row[2]) <= 1 for row in rows[1:])
@@ -79,7 +87,7 @@ def test_parquet_holds_the_same_table(qgnn, best, tmp_path):
     assert qgnn("predict", best, "--output=p.csv").code == 0
     assert qgnn("predict", best, "--output=p.parquet").code == 0
     table = parquet.read_table(tmp_path / "p.parquet").to_pydict()
-    rows = list(csv.reader((tmp_path / "p.csv").open()))[1:]
+    rows = _rows(tmp_path / "p.csv")[1:]
     assert table["node"] == [int(row[0]) for row in rows]
     assert table["class"] == [int(row[1]) for row in rows]
     assert [f"{value:.6f}" for value in table["probability"]] == [row[2] for row in rows]

@@ -16,6 +16,8 @@ from torch import Tensor
 from qgnn_lightning.constraints import EdgeBudget, EnergyBudget
 from qgnn_lightning.graph import Adjacency, dirichlet_energy
 from qgnn_lightning.nn import (
+    AffinePropagation,
+    Recurrence,
     ReleasedCodePropagation,
     SmoothnessAwarePropagation,
     UnrolledMultiplierPropagation,
@@ -116,6 +118,22 @@ def test_ascent_follows_the_violation_of_the_last_training_pass(
         assert (measured > 0) == (violation > 0) or abs(violation) < 1e-9
         if multiplier or violation > 0:
             assert measured == pytest.approx(violation, rel=1e-9, abs=1e-11)
+
+
+@given(undirected, seeds, st.lists(lambdas, min_size=3, max_size=3))
+def test_what_remains_after_training_are_affine_steps_of_fixed_strength(graph, seed, multipliers):
+    x, adjacency = normal(seed, graph.num_nodes, 2), graph.adjacency()
+    trained = calibrated(constrained(delta_sigma(3, 4), multipliers), x, adjacency)
+    strengths = trained.correction_strengths()
+    assert strengths == [2 * STEP_SIZE * value for value in trained.multipliers.value.tolist()]
+    fixed = AffinePropagation(trained.recurrence, trained.messages, strengths).eval()
+    assert torch.equal(fixed(x, adjacency), trained(x, adjacency))
+    assert fixed.correction_strengths() == strengths
+
+
+def test_every_step_has_a_strength():
+    with pytest.raises(ValueError, match=r"one value per step \(3\), got 2"):
+        AffinePropagation(Recurrence(0.0, 0.9, 0.1), direct(3), [0.0, 0.0])
 
 
 def test_multipliers_stay_in_the_interval_of_the_law():

@@ -11,6 +11,7 @@ from random_graphs import normal
 from qgnn_lightning.quantization import (
     PRESETS,
     BitwiseTruncationQuantizer,
+    FrozenQuantizer,
     IdentityQuantizer,
     LearnedRangeQuantizer,
     LeastSquaresQuantizer,
@@ -72,6 +73,17 @@ def test_grid_alone_gives_the_same_codes(quantizer):
     assert codes.max() <= grid.quant_max
     assert torch.equal(grid.stride * codes - grid.zero_point, quantized.centred)
     assert torch.equal((grid.stride * codes - grid.zero_point) * grid.scale, quantized.value)
+
+
+def test_frozen_quantizer_does_the_same_for_good(quantizer):
+    quantizer(x(0))
+    frozen = FrozenQuantizer(quantizer.eval().grid())
+    expected = quantizer.fake_quantize(x(1))
+    assert frozen.num_bits == quantizer.num_bits
+    for training in (True, False):
+        assert torch.equal(frozen.train(training).fake_quantize(x(1)), expected)
+        assert frozen.observe(100 * x(2)) is None
+    assert torch.equal(frozen.grid().levels, quantizer.grid().levels)
 
 
 def test_observing_tracks_as_a_training_call_does(quantizer):

@@ -1,0 +1,120 @@
+"""Every command and every example of the README runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+import yaml
+
+from qgnn_lightning.cli import main
+
+_PROJECT = Path(__file__).parents[1]
+_README = (_PROJECT / "README.md").read_text(encoding="utf-8")
+_QUICK = ["--trainer.max_epochs=1", "--observers=false"]
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", _README, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(program: str) -> list[str]:
+    """The command lines that start with a program."""
+    lines = "".join(blocks("bash")).splitlines()
+    return [line for line in lines if line.startswith(f"{program} ")]
+
+
+@pytest.fixture
+def graph() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    masks = {}
+    for index, name in enumerate(("train_mask", "val_mask", "test_mask")):
+        masks[name] = torch.arange(30) % 3 == index
+    return {
+        "x": torch.rand(30, 4),
+        "edge_index": torch.randint(30, (2, 80)),
+        "y": torch.arange(30) // 3 % 2,
+        **masks,
+    }
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty folder that sees the configurations, as the project's own does."""
+    (tmp_path / "configs").symlink_to(_PROJECT / "configs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["qgnn"])
+    return tmp_path
+
+
+def test_the_two_commands_are_targets_of_the_makefile():
+    makefile = (_PROJECT / "Makefile").read_text()
+    targets = [line.split()[1] for line in commands("make")]
+    assert targets == ["demo", "test"]
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
+
+
+def test_training_and_using_a_run(folder, data_root):
+    planetoid = f"--data.root={data_root / 'planetoid'}"
+    fits = [line for line in commands("qgnn") if line.startswith("qgnn fit")]
+    assert len(fits) >= 3
+    for number, line in enumerate(fits):
+        run = ["--run_dir", f"run{number}", *_QUICK]
+        source = [] if line == "qgnn fit" or "digits" in line else [planetoid]
+        assert main([*shlex.split(line)[1:], *source, *run]) == 0, line
+    used = [line for line in commands("qgnn") if "RUN/" in line]
+    assert used
+    for line in used:
+        arguments = shlex.split(line.replace("RUN", f"run{len(fits) - 1}"))[1:]
+        assert main([*arguments, *([planetoid] if "-c" in arguments else [])]) == 0, line
+
+
+def test_python_examples(graph):
+    own_graph, pyg_model = blocks("python")
+    quick = own_graph.replace(
+        "max_epochs=200",
+        "max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, "
+        "enable_model_summary=False, accelerator='cpu'",
+    )
+    assert quick != own_graph
+    exec(compile(quick, "README.md", "exec"), dict(graph))
+    space: dict = {}
+    exec(compile(pyg_model, "README.md", "exec"), space)
+    scores = space["Model"](4, 2)(graph["x"], graph["edge_index"])
+    assert scores.shape == (30, 2)
+    assert scores.isfinite().all()
+
+
+def test_own_graph_from_a_file(folder, graph):
+    (text,) = blocks("yaml")
+    numpy.savez("my_graph.npz", **{name: value.numpy() for name, value in graph.items()})
+    Path("own.yaml").write_text(text)
+    assert yaml.safe_load(text)["data"]["root"] == "my_graph.npz"
+    assert main(["fit", "-c", "own.yaml", "--run_dir", "own", *_QUICK]) == 0
+
+
+def test_choices_in_the_table_exist():
+    for option, choices in re.findall(r"^\| (`--[^|]*) \| ([^|]*) \|$", _README, re.MULTILINE):
+        for name in re.findall(r"--(?:model|data)\.(\w+)", option):
+            for choice in re.findall(r"`(\w[\w-]*)`", choices):
+                assert _accepted(name, choice), (name, choice)
+
+
+def _accepted(name: str, choice: str) -> bool:
+    from typing import get_args, get_type_hints
+
+    from qgnn_lightning.data import GraphDataModule
+    from qgnn_lightning.lightning_module import NodeClassifier
+
+    for owner in (NodeClassifier, GraphDataModule):
+        hints = get_type_hints(owner.__init__)
+        if name in hints and choice in get_args(hints[name]):
+            return True
+    return False
