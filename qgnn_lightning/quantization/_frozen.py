@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from qgnn_lightning.quantization._grid import Grid, Quantized
@@ -15,19 +17,24 @@ class FrozenQuantizer(Quantizer):
         grid: The grid.
     """
 
+    scale: Tensor
+    zero_point: Tensor
+
     def __init__(self, grid: Grid) -> None:
         super().__init__()
-        self._grid = grid
+        self._given = grid
+        self.register_buffer("scale", grid.scale)
+        self.register_buffer("zero_point", grid.zero_point)
 
     @property
     def num_bits(self) -> int:
-        return self._grid.num_bits
+        return self._given.num_bits
 
     def forward(self, x: Tensor) -> Quantized:
-        return Quantized(self._grid.centred_codes(x), self._grid.scale)
+        return Quantized(self.grid().centred_codes(x), self.scale)
 
     def observe(self, x: Tensor) -> None:
         """There is nothing to track."""
 
     def grid(self) -> Grid:
-        return self._grid
+        return replace(self._given, scale=self.scale, zero_point=self.zero_point)

@@ -81,14 +81,16 @@ class LeastSquaresQuantizer(Quantizer):
 
     @torch.no_grad()
     def _follow(self, x: Tensor, centred: Tensor) -> None:
-        """One step towards the best scale for these codes; none where all of them are 0."""
+        """One step towards the best scale for these codes, or down where all of them are 0."""
         if self.range.per_channel:
             energy = centred.square().sum(1, keepdim=True)
             overlap = (x * centred).sum(1, keepdim=True)
         else:
             flat = centred.flatten()
             energy, overlap = flat @ flat, x.flatten() @ flat
-        best = torch.where(energy > 0, overlap / energy.clamp(min=1), self.scale)
+        # Codes are all 0 where the data have shrunk below the scale: the whole range catches them.
+        whole, _ = self.range.grid(self.num_bits)
+        best = torch.where(energy > 0, overlap / energy.clamp(min=1), whole.minimum(self.scale))
         self.scale.lerp_(best.to(self.scale), self.range.momentum)
 
     def _codes(self, x: Tensor, scale: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import load
+from commands import load
 
 from qgnn_lightning.cli._application import Application
 from qgnn_lightning.cli._quiet import quiet

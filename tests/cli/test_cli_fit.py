@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import SMALL, assert_same_weights, load
+from commands import SMALL, assert_same_weights, load
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qgnn_lightning.lightning_module import NodeClassifier

@@ -92,3 +92,15 @@ def test_a_gradient_reaches_the_data_alone():
     quantizer(torch.tensor([-1.0, 1.0]).double())
     quantizer.fake_quantize(x).sum().backward()  # in training mode: the scale moves meanwhile
     assert x.grad.tolist() == pytest.approx([0, 1, 1, 0])
+
+
+def test_scale_follows_data_that_shrink_below_it() -> None:
+    """Codes that are all 0 say nothing about the scale: it comes down to the tracked range."""
+    torch.manual_seed(0)
+    quantizer, x = LeastSquaresQuantizer(2), torch.randn(1000)
+    quantizer(x)
+    for _ in range(200):
+        sent = quantizer(x / 100)
+    assert sent.centred.abs().max() > 0
+    error = (sent.value - x / 100).square().sum() / (x / 100).square().sum()
+    assert error < 0.2

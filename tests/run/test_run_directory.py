@@ -1,0 +1,96 @@
+"""Directories of runs: never overwritten, checked before anything is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qgnn_lightning.run import RunDirectory, RunDirectoryError, atomic_path
+
+
+def test_versions_count_up_from_the_largest(tmp_path):
+    for name in ("version_3", "version_x", "other", "version_-7"):
+        (tmp_path / name).mkdir()
+    assert RunDirectory.next_version(tmp_path).path == tmp_path / "version_4"
+    assert RunDirectory.next_version(tmp_path).path == tmp_path / "version_5"
+    assert RunDirectory.next_version(tmp_path / "new").path == tmp_path / "new" / "version_0"
+
+
+def test_two_runs_at_once_get_two_directories(tmp_path, monkeypatch):
+    (tmp_path / "version_0").mkdir()
+    monkeypatch.setattr(Path, "iterdir", lambda self: iter(()))  # as it looked a moment ago
+    assert RunDirectory.next_version(tmp_path).path == tmp_path / "version_1"
+
+
+def test_a_directory_with_a_run_is_refused(tmp_path):
+    run = RunDirectory.named(tmp_path / "run")
+    RunDirectory.named(tmp_path / "run")
+    run.config.write_text("")
+    with pytest.raises(RunDirectoryError, match=r"run holds a run already: .*checkpoints/last\.c"):
+        RunDirectory.named(tmp_path / "run")
+
+
+@pytest.mark.parametrize("make", [RunDirectory.named, RunDirectory.next_version])
+def test_what_cannot_be_written_is_refused_at_once(tmp_path, make):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunDirectoryError, match=r"cannot be written to .*--run_dir"):
+        make(tmp_path / "file" / "run")
+
+
+def test_a_read_only_directory_is_refused(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(RunDirectoryError, match=r"run cannot be written to \(Permission denied\)"):
+        RunDirectory.named(tmp_path / "run")
+
+
+def test_a_checkpoint_knows_its_run(tmp_path):
+    run = RunDirectory.named(tmp_path / "run")
+    assert RunDirectory.of_checkpoint(run.best) is None
+    run.config.write_text("")
+    assert RunDirectory.of_checkpoint(run.best) == run
+    assert RunDirectory.of_checkpoint(tmp_path / "run" / "best.ckpt") is None
+
+
+def test_a_run_goes_on_where_it_was_or_takes_its_best_along(tmp_path):
+    run = RunDirectory.named(tmp_path / "run")
+    run.config.write_text("")
+    run.best.write_text("best")
+    assert RunDirectory.continued(run.last, None) == run
+    assert RunDirectory.continued(run.last, run.path) == run
+    other = RunDirectory.continued(run.last, tmp_path / "other")
+    assert other is not None
+    assert other.best.read_text() == "best"
+    assert RunDirectory.continued(tmp_path / "lonely.ckpt", None) is None
+
+
+def test_only_an_unused_directory_is_discarded(tmp_path):
+    run = RunDirectory.named(tmp_path / "run")
+    run.discard_if_unused()
+    assert not run.path.exists()
+    run = RunDirectory.named(tmp_path / "run")
+    run.results.write_text("{}")
+    run.discard_if_unused()
+    assert run.results.exists()
+
+
+def test_an_atomic_file_is_whole_or_not_there(tmp_path):
+    path = tmp_path / "a.json"
+
+    def write(text: str, error: Exception | None = None) -> None:
+        with atomic_path(path) as file:
+            file.write_text(text)
+            if error:
+                raise error
+
+    write("first")
+    with pytest.raises(ValueError, match="half"):
+        write("second", ValueError("half"))
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+    ordinary = tmp_path / "ordinary"
+    ordinary.touch()
+    assert path.stat().st_mode == ordinary.stat().st_mode

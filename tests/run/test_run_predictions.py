@@ -1,0 +1,28 @@
+"""Predictions of several batches are one table."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from qgnn_lightning.lightning_module import Prediction
+from qgnn_lightning.run import write_predictions
+
+
+def _prediction(*nodes: int) -> Prediction:
+    ids = torch.tensor(nodes)
+    return Prediction(ids, ids % 3, ids / 10)
+
+
+def test_batches_follow_each_other(tmp_path):
+    path = tmp_path / "p.csv"
+    assert write_predictions([_prediction(1, 2), _prediction(7)], path) == 3
+    assert path.read_text() == (
+        "node,class,probability\n1,1,0.100000\n2,2,0.200000\n7,1,0.700000\n"
+    )
+
+
+def test_another_ending_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"output must end in .csv or .parquet, got 'p.txt'"):
+        write_predictions([_prediction(1)], tmp_path / "p.txt")
+    assert not any(tmp_path.iterdir())
