@@ -102,6 +102,6 @@ def test_without_arguments_the_digits_are_trained_at_two_bits(synthetic, tmp_pat
     for options in ([], ["-c", str(_CONFIGS / "experiment" / "digits_int2.yaml")]):
         with quiet():
             application = Application(["fit", *options], 0.0)
-        configs.append(application._plain_config)
+        configs.append(application.plain_config)
     assert configs[0] == configs[1]
     assert configs[0]["data"]["source"] == "digits"

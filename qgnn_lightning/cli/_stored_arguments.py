@@ -53,7 +53,9 @@ def load_checkpoint(path: Path, option: str = "ckpt_path") -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
         raise UsageError(f"{option} {path} is not a whole checkpoint of this program") from error
-    if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= set(checkpoint):
+    if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= set(
+        checkpoint
+    ):
         raise UsageError(f"{option} {path} is not a checkpoint of this program")
     return checkpoint
 

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from tqdm import tqdm
 
 _SHOWN = ("train/loss", "val/loss", "val/accuracy")
+_START_OF_LINE, _CLEAR_LINE = "\r", "\x1b[K"
 
 
 class EpochProgress(ProgressBar):
-    """Counts epochs on the standard error, at most twice a second.
+    """Tells the epoch and its metrics on the standard error, at most twice a second.
 
-    Where that is no terminal, a line every ten seconds takes the place of the bar.
+    Where that is no terminal, a line every ten seconds. Lightning's own bars are redrawn several
+    times per epoch, which takes longer than a training step on a small graph.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._enabled = True
-        self._bar: tqdm[Any] | None = None
+        self._in_place = False
         self._drawn = 0.0
 
     def enable(self) -> None:
@@ -31,44 +31,34 @@ class EpochProgress(ProgressBar):
     def disable(self) -> None:
         self._enabled = False
 
-    @property
-    def _pause(self) -> float:
-        return 0.5 if sys.stderr.isatty() else 10.0
-
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._in_place = sys.stderr.isatty()
         self._drawn = time.monotonic()
-        if self._enabled and sys.stderr.isatty():
-            self._bar = tqdm(
-                total=trainer.max_epochs,
-                initial=trainer.current_epoch,
-                unit="epoch",
-                leave=False,
-                dynamic_ncols=True,
-            )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         now = time.monotonic()
-        if not self._enabled or now - self._drawn < self._pause:
-            return
-        self._drawn = now
-        metrics = trainer.callback_metrics
-        shown = ", ".join(f"{name} {metrics[name]:.4f}" for name in _SHOWN if name in metrics)
-        if self._bar is None:
-            print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {shown}",
-                  file=sys.stderr, flush=True)
-        else:
-            self._bar.n = trainer.current_epoch + 1
-            self._bar.set_postfix_str(shown)
+        if self._enabled and now - self._drawn >= (0.5 if self._in_place else 10):
+            self._drawn = now
+            self._draw(_describe(trainer))
+
+    def _draw(self, line: str) -> None:
+        text = f"{_START_OF_LINE}{line}{_CLEAR_LINE}" if self._in_place else f"{line}\n"
+        print(text, end="", file=sys.stderr, flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._close()
+        self._clear()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        self._close()
+        self._clear()
 
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+    def _clear(self) -> None:
+        if self._enabled and self._in_place:
+            self._draw("")
+
+
+def _describe(trainer: Trainer) -> str:
+    metrics = trainer.callback_metrics
+    shown = ", ".join(f"{name} {metrics[name]:.4f}" for name in _SHOWN if name in metrics)
+    return f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {shown}"

@@ -41,7 +41,7 @@ def collect() -> dict[str, Any]:
         "python": [version, list(internal), gauss],
         "numpy": [str(name), np.asarray(keys).tolist(), *rest],
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
 
 

@@ -9,6 +9,7 @@ from commands import SMALL, Command, Outcome
 
 from qgnn_lightning.cli import main
 
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

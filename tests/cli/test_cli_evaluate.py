@@ -30,7 +30,9 @@ def _rows(path: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(("command", "split"), [("validate", "val"), ("test", "test")])
-def test_the_accuracy_of_a_checkpoint_on_its_own_data(qgnn, trained, best, command, split, tmp_path):
+def test_the_accuracy_of_a_checkpoint_on_its_own_data(
+    qgnn, trained, best, command, split, tmp_path
+):
     outcome = qgnn(command, best)
     assert outcome.code == 0
     assert outcome.err == ""

@@ -173,8 +173,7 @@ def test_a_signal_saves_the_last_epoch_and_sets_the_exit_code(fit, monkeypatch, 
     assert outcome.code == code
     name = signal.Signals(number).name
     assert outcome.err == (
-        f"qgnn fit: stopped by {name}; go on with: "
-        "qgnn fit --ckpt_path run/checkpoints/last.ckpt\n"
+        f"qgnn fit: stopped by {name}; go on with: qgnn fit --ckpt_path run/checkpoints/last.ckpt\n"
     )
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
     assert load("run/checkpoints/last.ckpt")["global_step"] == 2

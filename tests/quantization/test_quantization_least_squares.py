@@ -97,7 +97,7 @@ def test_a_gradient_reaches_the_data_alone():
 def test_scale_follows_data_that_shrink_below_it() -> None:
     """Codes that are all 0 say nothing about the scale: it comes down to the tracked range."""
     torch.manual_seed(0)
-    quantizer, x = LeastSquaresQuantizer(2), torch.randn(1000)
+    quantizer, x = make_quantizer("least_squares", 2), torch.randn(1000)
     quantizer(x)
     for _ in range(200):
         sent = quantizer(x / 100)

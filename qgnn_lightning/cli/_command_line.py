@@ -1,0 +1,204 @@
+"""The options of the command line, on Lightning's command line interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import Namespace
+from jsonargparse.typing import restricted_number_type
+from lightning.pytorch import Callback, seed_everything
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from qgnn_lightning.callbacks import (
+    ConstraintMonitor,
+    Figures,
+    Histograms,
+    Oversmoothing,
+    QuantizationError,
+    TensorBoardLayout,
+)
+from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._parser import CommandParser, with_suggestion
+from qgnn_lightning.cli._stored_arguments import check_agreement, load_checkpoint, model_arguments
+from qgnn_lightning.data import GraphDataModule
+from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.run import DataArguments
+
+Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)])
+
+_TRAINER_DEFAULTS = {
+    "devices": 1,
+    "max_epochs": 200,
+    "log_every_n_steps": 1,
+    "num_sanity_val_steps": 0,  # quantizers have no range before the first training step
+    "enable_model_summary": False,  # one line of our own takes its place
+}
+_OBSERVERS: dict[str, type[Callback]] = {
+    "oversmoothing": Oversmoothing,
+    "quantization_error": QuantizationError,
+    "constraint_monitor": ConstraintMonitor,
+    "histograms": Histograms,
+    "figures": Figures,
+    "tensorboard_layout": TensorBoardLayout,
+}
+_NAMES_OF_DATA = ("source", "name")
+#: Belong to one run only.
+_OF_ONE_RUN = ("config", "ckpt_path", "run_dir", "output")
+
+
+class CommandLine(LightningCLI):
+    """The options of ``fit``, ``validate``, ``test`` and ``predict``, and what they come to.
+
+    Options on the command line win over configuration files, these over what a checkpoint
+    holds, and that over the defaults.
+
+    Args:
+        arguments: The command and its options.
+    """
+
+    model: NodeClassifier
+    datamodule: GraphDataModule
+
+    def __init__(self, arguments: list[str]) -> None:
+        super().__init__(
+            NodeClassifier,
+            GraphDataModule,
+            args=arguments,
+            parser_class=CommandParser,
+            trainer_defaults=_TRAINER_DEFAULTS,
+            seed_everything_default=0,
+            save_config_callback=None,
+            # A checkpoint holds plain arguments, and never says what is to be imported.
+            load_from_checkpoint_support=False,
+            auto_configure_optimizers=False,
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """The commands, without the arguments of Lightning's methods."""
+        skipped = {
+            "fit": {"train_dataloaders", "val_dataloaders"},
+            "validate": {"dataloaders", "verbose"},
+            "test": {"dataloaders", "verbose"},
+            "predict": {"dataloaders", "return_predictions"},
+        }
+        common = {"model", "datamodule", "ckpt_path", "weights_only"}
+        return {command: names | common for command, names in skipped.items()}
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the seed: a number, always."""
+        parser.add_argument(
+            "--seed_everything", type=Seed, default=0, help="Seed of all random generators."
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the observers, each with its options."""
+        parser.add_argument(
+            "--observers", type=bool, default=True, help="Whether anything is observed at all."
+        )
+        for name, observer in _OBSERVERS.items():
+            parser.add_lightning_class_args(observer, name)
+
+    def _prepare_subcommand_parser(
+        self, klass: type, subcommand: str, **kwargs: Any
+    ) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        wanted = "continued" if subcommand == "fit" else "used"
+        parser.add_argument(
+            "--ckpt_path", type=str | None, default=None, help=f"Checkpoint that is {wanted}."
+        )
+        if subcommand == "fit":
+            parser.add_argument(
+                "--run_dir",
+                type=str | None,
+                default=None,
+                help="Directory of the run; by default runs/DATA_BITS/version_N.",
+            )
+        if subcommand == "predict":
+            parser.add_argument(
+                "--output",
+                type=str | None,
+                default=None,
+                help="File to write, .csv or .parquet; by default predictions.csv in the "
+                "directory of the run.",
+            )
+        return parser
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse; what was typed is kept apart from defaults."""
+        try:
+            self.config = parser.parse_args(args)
+            typed = parser.parse_args(args, defaults=False)
+        except UsageError as error:
+            options = self._subcommand_parsers[args[0]]._option_string_actions
+            raise UsageError(with_suggestion(str(error), options)) from error
+        self._typed = typed[typed["subcommand"]]
+
+    def _parse_ckpt_path(self) -> None:
+        """Take the arguments in a checkpoint that were not typed."""
+        command = self.config["subcommand"]
+        path = self.config[command]["ckpt_path"]
+        if path is None:
+            if command != "fit":
+                raise UsageError("--ckpt_path is needed: the checkpoint of a trained network")
+            return
+        checkpoint = load_checkpoint(Path(path))
+        model, data = model_arguments(checkpoint), DataArguments.stored(checkpoint)
+        check_agreement(model, self._typed_section("model"))
+        stored = {
+            "model": _without(model, self._typed_section("model")),
+            "data": self._stored_data(data),
+        }
+        try:
+            self.config = self.parser.parse_object({command: stored}, self.config)
+        except UsageError as error:
+            raise UsageError(f"ckpt_path {path} holds a wrong argument: {error}") from error
+
+    def _typed_section(self, name: str) -> dict[str, Any]:
+        section = self._typed.get(name)
+        return {} if section is None else dict(vars(section))
+
+    def _stored_data(self, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the data that were not typed; none for another data set."""
+        typed = self._typed_section("data")
+        other = any(name in typed and typed[name] != stored.get(name) for name in _NAMES_OF_DATA)
+        return {} if other else _without(stored, typed)
+
+    def _set_seed(self) -> None:
+        seed_everything(self.options["seed_everything"], workers=True, verbose=False)
+
+    @property
+    def options(self) -> Namespace:
+        """All options of the command."""
+        return self.config[self.config["subcommand"]]
+
+    @property
+    def kept_options(self) -> Namespace:
+        """The options that another run can be started with."""
+        options = self.options.clone()
+        for name in _OF_ONE_RUN:
+            options.pop(name, None)
+        return options
+
+    def dump(self, style: Literal["yaml", "json"]) -> str:
+        """The kept options as text.
+
+        Args:
+            style: The format.
+        """
+        parser = self._parser(self.subcommand)
+        text: str = parser.dump(self.kept_options, format=style, skip_unset=False)
+        return text
+
+    @property
+    def ckpt_path(self) -> str | None:
+        """The checkpoint that is continued or used."""
+        path: str | None = self.options["ckpt_path"]
+        return path
+
+
+def _without(arguments: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name for name, value in typed.items() if value is not None}
+    return {name: value for name, value in arguments.items() if name not in given}
