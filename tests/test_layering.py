@@ -13,10 +13,10 @@ import pytest
 PACKAGE = "qgnn_lightning"
 ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = [
-    {"quantization", "graph", "constraints", "kernels"},
+    {"quantization", "graph", "constraints", "kernels", "storage"},
     {"nn", "data"},
     {"lightning_module", "deploy"},
-    {"callbacks", "run"},
+    {"callbacks", "run", "bench"},
     {"cli", "__main__"},
 ]
 LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in parts}
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "graph": set(),
     "constraints": set(),
     "kernels": {"triton"},
+    "storage": set(),
     "nn": set(),
     "deploy": {"safetensors", "numpy"},
 }

@@ -104,7 +104,7 @@ def test_sizes_that_contradict_the_data_are_an_error(data, given):
 def test_without_a_data_module_sizes_are_needed(batch):
     model = _model()
     with pytest.raises(ValueError, match="num_features and num_classes must be given"):
-        _trainer(limit_val_batches=0).fit(model, train_dataloaders=[batch])
+        _trainer().fit(model, train_dataloaders=[batch], val_dataloaders=[batch])
 
 
 def test_the_loss_is_the_cross_entropy_of_the_training_nodes(data, batch):

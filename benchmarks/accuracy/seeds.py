@@ -51,7 +51,9 @@ def train(experiment: str, seed: int, extra: list[str]) -> dict:
 def commit() -> str:
     """The commit that is checked out, marked where the package differs from it."""
     name = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=PROJECT, text=True)
-    changed = subprocess.call(["git", "diff", "--quiet", "HEAD", "--", "qgnn_lightning"], cwd=PROJECT)
+    changed = subprocess.call(
+        ["git", "diff", "--quiet", "HEAD", "--", "qgnn_lightning"], cwd=PROJECT
+    )
     return name.strip() + ("+changes" if changed else "")
 
 

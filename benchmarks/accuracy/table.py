@@ -1,6 +1,6 @@
 """Write the table of results into the README, from the result files alone.
 
-    python benchmarks/accuracy/table.py
+python benchmarks/accuracy/table.py
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def cell(graph: str, bits: str) -> str:
     """Mean and spread of the test accuracy, or a dash where it was not measured."""
     path = HERE / "results" / f"{graph}_{bits}.json"
     if not path.exists():
-        return "–"
+        return "-"
     summary = json.loads(path.read_text())["summary"]
     return f"{summary['test_accuracy_mean']:.1f} ± {summary['test_accuracy_std']:.1f}"
 
@@ -29,7 +29,7 @@ def size(graph: str, bits: str) -> str:
     """Bytes of the packed network, and how much smaller than float32 it is."""
     path = HERE / "results" / f"{graph}_{bits}.json"
     if bits == "float32" or not path.exists():
-        return "–"
+        return "-"
     run = next(iter(json.loads(path.read_text())["runs"].values()))
     packed, full = run["size_bytes"]["packed"], run["size_bytes"]["float32"]
     return f"{packed / 1024:.0f} KiB ({full / packed:.1f}x smaller)"
@@ -46,8 +46,8 @@ def table() -> str:
         lines.append(f"| {bits} | " + " | ".join(cells) + f" | {size('cora', name)} |")
     lines += [
         "",
-        "Test accuracy in percent at the best validation epoch, mean ± standard deviation over 5 seeds, 10 propagation "
-        "steps, fixed public split.",
+        "Test accuracy in percent at the best validation epoch, mean ± standard deviation over "
+        "5 seeds, 10 propagation steps, fixed public split.",
         "Source: [benchmarks/accuracy/results](benchmarks/accuracy/results), made by "
         "`python benchmarks/accuracy/seeds.py cora_int2` and the like.",
     ]

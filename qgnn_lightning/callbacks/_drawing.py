@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from qgnn_lightning.callbacks._oversmoothing import Smoothness
 from qgnn_lightning.nn import ErrorBound
+from qgnn_lightning.storage import atomic_path
 
 # Okabe and Ito's colours, which do not rest on telling red from green.
 _BLUE, _ORANGE, _GREEN, _PURPLE, _BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#222222"
@@ -64,7 +64,7 @@ def draw_error(bound: ErrorBound, caption: str) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> np.ndarray[Any, Any]:
-    """Save as PNG: to a file beside it first, so that a reader finds all of it or nothing.
+    """Save as PNG, as a whole or not at all.
 
     Args:
         figure: The picture.
@@ -77,9 +77,8 @@ def save(figure: Figure, path: Path) -> np.ndarray[Any, Any]:
         returns: ``(height, width, 3)`` in [0, 1].
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    figure.savefig(unfinished, format="png")
-    unfinished.replace(path)
+    with atomic_path(path) as file:
+        figure.savefig(file, format="png")
     return imread(path)[..., :3]
 
 

@@ -15,7 +15,7 @@ from lightning.pytorch import Callback, Trainer
 from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._quiet import quiet
-from qgnn_lightning.cli._report import describe_network, metrics_table, results_table
+from qgnn_lightning.cli._report import metrics_table, results_table
 from qgnn_lightning.cli._stored_arguments import load_checkpoint, model_arguments
 from qgnn_lightning.data import GraphDataModule
 from qgnn_lightning.lightning_module import NodeClassifier
@@ -29,13 +29,13 @@ from qgnn_lightning.run import (
     RunLogger,
     StopOnSignal,
     Stopped,
-    atomic_path,
     environment,
     network_summary,
     prediction_writer,
     split_accuracies,
     write_predictions,
 )
+from qgnn_lightning.storage import atomic_path
 
 
 def run(arguments: list[str], started: float) -> None:
@@ -60,6 +60,7 @@ class Application(CommandLine):
     def __init__(self, arguments: list[str], started: float) -> None:
         self._started = started
         self._run: RunDirectory | None = None
+        self._best: BestCheckpoint | None = None
         super().__init__(arguments)
 
     @cached_property
@@ -107,7 +108,7 @@ class Application(CommandLine):
         if path is not None:
             return RunDirectory.named(path)
         root = Path(self.options["trainer"]["default_root_dir"] or "runs")
-        return RunDirectory.next_version(root / self._experiment)
+        return RunDirectory.next_version(root.expanduser() / self._experiment)
 
     @property
     def _experiment(self) -> str:
@@ -120,7 +121,8 @@ class Application(CommandLine):
         callbacks = self._callbacks()
         callbacks += [RandomState(), DataArguments(self.plain_config["data"]), StopOnSignal()]
         if wanted["enable_checkpointing"] is not False:
-            callbacks += [BestCheckpoint(run.best), LastCheckpoint(run.last)]
+            self._best = BestCheckpoint(run.best)
+            callbacks += [self._best, LastCheckpoint(run.last)]
         arguments: dict[str, Any] = {"callbacks": callbacks, "default_root_dir": str(run.path)}
         if wanted["logger"] in (None, True):
             arguments["logger"] = RunLogger(run.path)
@@ -131,9 +133,9 @@ class Application(CommandLine):
         wanted = self._get(self.config_init, "trainer")
         given = wanted["callbacks"] or []
         callbacks = list(given) if isinstance(given, list) else [given]
-        return (
-            callbacks if wanted["enable_progress_bar"] is False else [*callbacks, EpochProgress()]
-        )
+        if wanted["enable_progress_bar"] is not False:
+            callbacks.append(EpochProgress())
+        return callbacks
 
     def _check_teacher(self) -> None:
         """Read the teacher's checkpoint before a directory is made."""
@@ -160,23 +162,22 @@ class Application(CommandLine):
                 model, datamodule=datamodule, ckpt_path=self.ckpt_path, weights_only=True
             )
         except Stopped as stop:
-            if self._run is not None and self._run.last.is_file():
-                print(
-                    f"qgnn fit: stopped by {stop.name}; go on with: "
-                    f"qgnn fit --ckpt_path {self._run.last}",
-                    file=sys.stderr,
-                )
+            self._say_how_to_go_on(stop)
             raise
         seconds = time.perf_counter() - before
-        best = next((c for c in self.trainer.callbacks if isinstance(c, BestCheckpoint)), None)
-        if self._run is None:
-            return
-        if best is None or not best.found:
-            print("nothing to test: no epoch was validated")
-            return
-        self._finish(self._run, best.epoch, seconds)
+        if self._run is not None:
+            self._finish(self._run, seconds)
 
-    def _finish(self, run: RunDirectory, best_epoch: int, seconds: float) -> None:
+    def _say_how_to_go_on(self, stop: Stopped) -> None:
+        if self._run is not None and self._run.last.is_file():
+            again = f"qgnn fit {self._run.how_to_continue}"
+            print(f"qgnn fit: stopped by {stop.name}; go on with: {again}", file=sys.stderr)
+
+    def _finish(self, run: RunDirectory, seconds: float) -> None:
+        """Test the best epoch, write and print the results."""
+        if self._best is None or not self._best.found:
+            print("nothing to test: no best epoch was kept")
+            return
         epochs = self.trainer.current_epoch
         self.trainer.test(
             self.model,
@@ -185,23 +186,23 @@ class Application(CommandLine):
             verbose=False,
             weights_only=True,
         )
-        summary = network_summary(self.model.network)
-        results = {
-            "accuracy": split_accuracies(self.model.network.eval(), self.datamodule.graph),
-            "best_epoch": best_epoch,
-            "epochs": epochs,
-            **summary,
+        results = {"best_epoch": self._best.epoch, "epochs": epochs, **self._results(seconds)}
+        with atomic_path(run.results) as file:
+            file.write_text(json.dumps(_finite(results), indent=2) + "\n", encoding="utf-8")
+        print(results_table(results))
+        print(f"results        {run.results}")
+        print(f"curves         tensorboard --logdir {run.path.parent}", flush=True)
+
+    def _results(self, seconds: float) -> dict[str, Any]:
+        network = self.model.network.eval()
+        return {
+            "accuracy": split_accuracies(network, self.datamodule.graph),
+            **network_summary(network),
             "seconds": {"fit": seconds, "total": time.perf_counter() - self._started},
             "seed": self.options["seed_everything"],
             **environment(),
             "config": self.plain_config,
         }
-        with atomic_path(run.results) as file:
-            file.write_text(json.dumps(_finite(results), indent=2) + "\n", encoding="utf-8")
-        print(results_table(results))
-        print(f"network        {describe_network(summary)}")
-        print(f"results        {run.results}")
-        print(f"curves         tensorboard --logdir {run.path.parent}")
 
     def validate(self, model: NodeClassifier, datamodule: GraphDataModule) -> None:
         """Evaluate on the validation nodes.

@@ -62,6 +62,7 @@ class CommandLine(LightningCLI):
     datamodule: GraphDataModule
 
     def __init__(self, arguments: list[str]) -> None:
+        self._command = arguments[0]
         super().__init__(
             NodeClassifier,
             GraphDataModule,
@@ -104,6 +105,9 @@ class CommandLine(LightningCLI):
     def _prepare_subcommand_parser(
         self, klass: type, subcommand: str, **kwargs: Any
     ) -> LightningArgumentParser:
+        if subcommand != self._command:  # its options are not needed, and take time
+            self._subcommand_method_arguments[subcommand] = []
+            return self.init_parser(**kwargs)
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         wanted = "continued" if subcommand == "fit" else "used"
         parser.add_argument(

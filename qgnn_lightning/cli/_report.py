@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 
-def describe_network(summary: dict[str, Any]) -> str:
-    """Bits, messages and size in one line.
-
-    Args:
-        summary: What :func:`~qgnn_lightning.run.network_summary` gave.
-    """
+def _describe_network(summary: dict[str, Any]) -> str:
+    """Bits, messages and size in one line."""
     bits = {stage: number for stage, number in summary["bits"].items() if number < 32}
     stages = ", ".join(f"{stage} {number}" for stage, number in bits.items()) or "none, float32"
     return (
@@ -33,6 +29,7 @@ def results_table(results: dict[str, Any]) -> str:
         f"number {results['best_epoch'] + 1}",
         "validation": percent["val"],
         "training": percent["train"],
+        "network": _describe_network(results),
         "size": f"{size['packed']:,} bytes packed, {saved:.1f}x smaller than float32",
         "time": f"{results['seconds']['fit']:.1f} s to train, "
         f"{results['seconds']['total']:.1f} s in all",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from torch import Tensor
 from qgnn_lightning.data._features import csr
 from qgnn_lightning.data._raw_graph import RawGraph
 from qgnn_lightning.data._splits import Split
+from qgnn_lightning.storage import atomic_path
 
 _FORMAT = "qgnn-graph-1"
 _MASKS = ("train_mask", "val_mask", "test_mask")
@@ -60,14 +60,11 @@ def _load(path: Path) -> RawGraph | None:
 
 def _store(path: Path, tensors: dict[str, Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written aside and renamed, so that no reader ever sees half a file.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        written = Path(folder) / path.name
+    with atomic_path(path) as file:
         try:
-            save_file(tensors, written, metadata={"format": _FORMAT})
+            save_file(tensors, file, metadata={"format": _FORMAT})
         except SafetensorError as error:
             raise OSError(str(error)) from error
-        written.replace(path)
 
 
 def _to_tensors(graph: RawGraph) -> dict[str, Tensor]:

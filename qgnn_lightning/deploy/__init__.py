@@ -1,5 +1,6 @@
 """Packed networks: trained codes as real integers, in one small file, without Lightning or PyG."""
 
+from qgnn_lightning.deploy._describe import Part, describe_network, describe_packed
 from qgnn_lightning.deploy._freeze import freeze
 from qgnn_lightning.deploy._packed_network import PackedGNN, PackedLinear, PackedPropagation
 from qgnn_lightning.deploy._serialization import PackedFileError, load_packed, save_packed
@@ -9,6 +10,9 @@ __all__ = [
     "PackedGNN",
     "PackedLinear",
     "PackedPropagation",
+    "Part",
+    "describe_network",
+    "describe_packed",
     "freeze",
     "load_packed",
     "save_packed",

@@ -66,11 +66,12 @@ def _propagation(propagation: Propagation) -> PackedPropagation:
             "cannot be packed"
         )
     delta_sigma = isinstance(messages, DeltaSigmaMessages)
+    residual_bits = messages.residual_bits if isinstance(messages, DeltaSigmaMessages) else None
     return PackedPropagation(
         form="delta_sigma" if delta_sigma else "direct",
         recurrence=propagation.recurrence,
         grids=tuple(_grid(quantizer, "message") for quantizer in messages.quantizers),
-        residual_bits=(messages.residual_bits or 16) if delta_sigma else 16,
+        residual_bits=residual_bits or 16,
         strengths=tuple(strengths),
         change_grids=tuple(
             _grid(messages.change_quantizers[index], "message") if strength else None

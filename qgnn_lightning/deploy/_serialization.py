@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from qgnn_lightning.deploy._packed_network import (
 )
 from qgnn_lightning.nn import Recurrence
 from qgnn_lightning.quantization import Grid
+from qgnn_lightning.storage import atomic_path
 
 FORMAT = "qgnn-packed"
 FORMAT_VERSION = 1
@@ -60,7 +60,8 @@ def save_packed(network: PackedGNN, path: str | os.PathLike[str]) -> None:
         "network": json.dumps(fields, sort_keys=True),
     }
     metadata["checksum"] = _checksum(tensors, metadata)
-    _write_atomically(Path(path), save(tensors, metadata))
+    with atomic_path(Path(path)) as file:
+        file.write_bytes(save(tensors, metadata))
 
 
 def load_packed(path: str | os.PathLike[str]) -> PackedGNN:
@@ -237,9 +238,7 @@ class _Reader:
         _require(len(changes) == num_steps, "number of change_grids", len(changes))
         for index, strength in enumerate(strengths):
             _require(_is_number(strength) and 0 <= strength <= 1, "strengths", strength)
-            _require(
-                strength == 0 or changes[index] is not None, "change_grids", changes[index]
-            )
+            _require(strength == 0 or changes[index] is not None, "change_grids", changes[index])
         return PackedPropagation(
             form=form,
             recurrence=Recurrence(
@@ -287,18 +286,3 @@ def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}\n".encode())
         digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from qgnn_lightning.nn._step import Correction, Recurrence, Step
 
 
 class FixedCorrections(StepCorrections):
-    """Corrections :math:`c_k L (\\tilde H - H_k)` of known strength; steps of strength 0 have none.
+    r"""Corrections :math:`c_k L (\tilde H - H_k)` of known strength; none where it is 0.
 
     Args:
         strengths: Factor of each step.
@@ -48,9 +48,7 @@ class AffinePropagation(Propagation):
         ValueError: If there is not one strength per step.
     """
 
-    def __init__(
-        self, recurrence: Recurrence, messages: Messages, strengths: list[float]
-    ) -> None:
+    def __init__(self, recurrence: Recurrence, messages: Messages, strengths: list[float]) -> None:
         super().__init__(recurrence, messages)
         if len(strengths) != self.num_steps:
             raise ValueError(

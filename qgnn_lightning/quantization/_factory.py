@@ -13,7 +13,8 @@ from qgnn_lightning.quantization._precision import FULL_PRECISION
 from qgnn_lightning.quantization._quantizer import Quantizer
 
 QuantizerName = Literal[
-    "least_squares", "learned_range", "min_max", "bitwise_truncation", "skewness_truncation"]
+    "least_squares", "learned_range", "min_max", "bitwise_truncation", "skewness_truncation"
+]
 
 
 def make_quantizer(
@@ -28,8 +29,8 @@ def make_quantizer(
     range it is built on.
 
     Args:
-        name: ``least_squares``, ``learned_range`` (QLR), ``min_max``, ``bitwise_truncation`` (BT) or
-            ``skewness_truncation`` (BT*).
+        name: ``least_squares``, ``learned_range`` (QLR), ``min_max``, ``bitwise_truncation``
+            (BT) or ``skewness_truncation`` (BT*).
         num_bits: Bits of a code, or 32.
         momentum: Weight of the newest range in the tracked one.
         num_channels: Number of rows with a grid of their own, or ``None`` for one grid.

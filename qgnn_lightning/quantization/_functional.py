@@ -111,9 +111,7 @@ def truncate_to_two_bits(fine_code: Tensor) -> Tensor:
     return round_half_even(fine_code / 85) * 85
 
 
-def truncated_codes(
-    x: Tensor, scale: Tensor, zero_point: Tensor, shift: Tensor | int
-) -> Tensor:
+def truncated_codes(x: Tensor, scale: Tensor, zero_point: Tensor, shift: Tensor | int) -> Tensor:
     """Centred codes of bitwise truncation, with a straight-through gradient.
 
     Args:

@@ -1,6 +1,5 @@
 """What a run leaves behind and can be continued from: checkpoints, logs, results."""
 
-from qgnn_lightning.run._atomic import atomic_path
 from qgnn_lightning.run._checkpoints import BestCheckpoint, CheckpointError, LastCheckpoint
 from qgnn_lightning.run._data_arguments import DataArguments
 from qgnn_lightning.run._directory import RunDirectory, RunDirectoryError
@@ -24,7 +23,6 @@ __all__ = [
     "RunLogger",
     "StopOnSignal",
     "Stopped",
-    "atomic_path",
     "environment",
     "float32_size",
     "network_summary",

@@ -49,6 +49,11 @@ class RunDirectory:
         """What came out of the run."""
         return self.path / "results.json"
 
+    @property
+    def how_to_continue(self) -> str:
+        """The options that continue the run as it was started."""
+        return f"-c {self.config} --ckpt_path {self.last}"
+
     @classmethod
     def next_version(cls, parent: Path) -> RunDirectory:
         """Make ``version_N`` in a folder, with the next free number.
@@ -85,7 +90,7 @@ class RunDirectory:
         if (path / "config.yaml").exists():
             raise RunDirectoryError(
                 f"run_dir {path} holds a run already: name another directory, or continue that "
-                f"run with --ckpt_path {path / _CHECKPOINTS / 'last.ckpt'}"
+                f"run with {cls(path).how_to_continue}"
             )
         return cls._ready(path)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.lightning_module import Prediction
-from qgnn_lightning.run._atomic import atomic_path
+from qgnn_lightning.storage import atomic_path
 
 _COLUMNS = ("node", "class", "probability")
 

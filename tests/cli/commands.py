@@ -9,7 +9,20 @@ from typing import Any, NamedTuple
 import torch
 
 #: A graph on which an epoch takes milliseconds.
-SMALL = ["--data.source=block_model", "--data.num_nodes=60", "--data.num_edges=150", "--data.num_features=8", "--data.num_classes=3", "--data.split=random", "--data.num_train_per_class=5", "--data.num_val=15", "--data.num_test=20", "--model.hidden_features=8", "--model.num_steps=3", "--trainer.accelerator=cpu"]
+SMALL = [
+    "--data.source=block_model",
+    "--data.num_nodes=60",
+    "--data.num_edges=150",
+    "--data.num_features=8",
+    "--data.num_classes=3",
+    "--data.split=random",
+    "--data.num_train_per_class=5",
+    "--data.num_val=15",
+    "--data.num_test=20",
+    "--model.hidden_features=8",
+    "--model.num_steps=3",
+    "--trainer.accelerator=cpu",
+]
 
 
 class Outcome(NamedTuple):

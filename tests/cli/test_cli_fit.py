@@ -158,7 +158,7 @@ def test_what_was_typed_wins_over_the_checkpoint(fit, trained):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_saves_the_last_epoch_and_sets_the_exit_code(fit, monkeypatch, number, code):
+def test_a_signal_saves_the_last_epoch_and_sets_the_exit_code(fit, qgnn, monkeypatch, number, code):
     step = NodeClassifier.validation_step
 
     def validation_step(self, batch, batch_idx):
@@ -173,12 +173,14 @@ def test_a_signal_saves_the_last_epoch_and_sets_the_exit_code(fit, monkeypatch, 
     assert outcome.code == code
     name = signal.Signals(number).name
     assert outcome.err == (
-        f"qgnn fit: stopped by {name}; go on with: qgnn fit --ckpt_path run/checkpoints/last.ckpt\n"
+        f"qgnn fit: stopped by {name}; go on with: "
+        "qgnn fit -c run/config.yaml --ckpt_path run/checkpoints/last.ckpt\n"
     )
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
     assert load("run/checkpoints/last.ckpt")["global_step"] == 2
     assert not Path("run/results.json").exists()
-    resumed = fit("--ckpt_path=run/checkpoints/last.ckpt", "--trainer.max_epochs=5")
+    command = outcome.err.split("go on with: qgnn ")[1]
+    resumed = qgnn(*command.split())
     assert resumed.code == 0, resumed.err
     assert fit("--run_dir=straight", "--trainer.max_epochs=5").code == 0
     assert_same_weights("run/checkpoints/last.ckpt", "straight/checkpoints/last.ckpt")

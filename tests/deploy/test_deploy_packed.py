@@ -78,7 +78,10 @@ def test_scores_equal_those_of_the_network(bits, name, order):
     num_features=st.integers(1, 40),
     num_classes=st.integers(2, 35),
     bits=st.fixed_dictionaries(
-        {stage: st.sampled_from([2, 4, 8]) for stage in ("input", "weight", "activation", "message")}
+        {
+            stage: st.sampled_from([2, 4, 8])
+            for stage in ("input", "weight", "activation", "message")
+        }
     ),
     quantizer=st.sampled_from(["least_squares", "learned_range", "min_max", "bitwise_truncation"]),
     weights=st.sampled_from(["learned_range", "min_max", "skewness_truncation"]),
@@ -87,7 +90,16 @@ def test_scores_equal_those_of_the_network(bits, name, order):
     seed=st.integers(0, 5),
 )
 def test_equal_on_any_graph_and_bits(
-    num_nodes, num_edges, num_features, num_classes, bits, quantizer, weights, per_channel, sparse, seed
+    num_nodes,
+    num_edges,
+    num_features,
+    num_classes,
+    bits,
+    quantizer,
+    weights,
+    per_channel,
+    sparse,
+    seed,
 ):
     torch.manual_seed(seed)
     adjacency = random_graph(num_nodes, num_edges, seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qgnn_lightning.run import RunDirectory, RunDirectoryError, atomic_path
+from qgnn_lightning.run import RunDirectory, RunDirectoryError
 
 
 def test_versions_count_up_from_the_largest(tmp_path):
@@ -75,22 +75,3 @@ def test_only_an_unused_directory_is_discarded(tmp_path):
     run.results.write_text("{}")
     run.discard_if_unused()
     assert run.results.exists()
-
-
-def test_an_atomic_file_is_whole_or_not_there(tmp_path):
-    path = tmp_path / "a.json"
-
-    def write(text: str, error: Exception | None = None) -> None:
-        with atomic_path(path) as file:
-            file.write_text(text)
-            if error:
-                raise error
-
-    write("first")
-    with pytest.raises(ValueError, match="half"):
-        write("second", ValueError("half"))
-    assert path.read_text() == "first"
-    assert list(tmp_path.iterdir()) == [path]
-    ordinary = tmp_path / "ordinary"
-    ordinary.touch()
-    assert path.stat().st_mode == ordinary.stat().st_mode

@@ -13,6 +13,9 @@ from pathlib import Path
 def atomic_path(path: Path) -> Iterator[Path]:
     """A path to write to, which takes the place of ``path`` when the block ends without error.
 
+    The content is on the disk before the name is: after a crash either the old file or the new
+    one is there.
+
     Args:
         path: Where the file will be; its folder must exist.
 
@@ -24,6 +27,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     written = Path(name)
     try:
         yield written
+        with written.open("rb") as file:
+            os.fsync(file.fileno())
         written.chmod(0o666 & ~_umask())
         written.replace(path)
     finally:

@@ -1,0 +1,129 @@
+"""``qgnn export`` and ``qgnn info``: packed networks from checkpoints, and what is in either."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._stored_arguments import load_checkpoint, model_arguments
+from qgnn_lightning.deploy import (
+    Part,
+    describe_network,
+    describe_packed,
+    freeze,
+    load_packed,
+    save_packed,
+)
+from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.nn import QuantizedGNN
+
+PACKED_SUFFIX = ".safetensors"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises its errors; abbreviations are refused."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def run_export(arguments: list[str]) -> None:
+    """Pack a checkpoint into one file.
+
+    Args:
+        arguments: What stands behind ``qgnn export``.
+
+    Raises:
+        UsageError: If the checkpoint or the output cannot be used.
+    """
+    parser = _Parser(
+        "qgnn export",
+        description="Pack a trained checkpoint into one small file of real integers.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("checkpoint", type=Path, help="checkpoint of a trained network")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help=f"file to write, ends in {PACKED_SUFFIX}"
+    )
+    options = parser.parse_args(arguments)
+    output: Path = options.output
+    if output.suffix != PACKED_SUFFIX:
+        raise UsageError(f"--output must end in {PACKED_SUFFIX}, got {output.name!r}")
+    if not output.parent.is_dir():
+        raise UsageError(f"--output: there is no folder {output.parent}")
+    network = trained_network(options.checkpoint)
+    save_packed(freeze(network), output)
+    full = sum(4 * parameter.numel() for parameter in network.parameters())
+    size = output.stat().st_size
+    print(f"{output}: {size:,} bytes, {full / size:.1f}x smaller than float32")
+
+
+def run_info(arguments: list[str]) -> None:
+    """Print the parts of a checkpoint or of a packed file.
+
+    Args:
+        arguments: What stands behind ``qgnn info``.
+
+    Raises:
+        UsageError: If there is no such file.
+    """
+    parser = _Parser(
+        "qgnn info",
+        description="Layers, bits, scales and bytes of a checkpoint or a packed network.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", type=Path, help="checkpoint or packed network")
+    path: Path = parser.parse_args(arguments).file
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}")
+    if path.suffix == PACKED_SUFFIX:
+        print(parts_table(describe_packed(load_packed(path))))
+    else:
+        print(parts_table(describe_network(trained_network(path))))
+
+
+def trained_network(path: Path) -> QuantizedGNN:
+    """The network in a checkpoint, in evaluation mode.
+
+    Args:
+        path: The checkpoint.
+
+    Raises:
+        UsageError: If it is not a checkpoint of this program.
+    """
+    checkpoint = load_checkpoint(path, "checkpoint")
+    model = NodeClassifier(**model_arguments(checkpoint))
+    if not hasattr(model, "network"):
+        raise UsageError(f"checkpoint {path} does not say the sizes of its network")
+    try:
+        model.load_state_dict(checkpoint["state_dict"])
+    except RuntimeError as error:
+        raise UsageError(f"checkpoint {path} does not fit its own arguments: {error}") from error
+    return model.network.eval()
+
+
+def parts_table(parts: list[Part]) -> str:
+    """Parts as aligned text.
+
+    Args:
+        parts: One row each.
+    """
+    rows = [("part", "bits", "scale", "shape", "bytes")]
+    for part in parts:
+        shape = " x ".join(map(str, part.shape))
+        size = f"{part.num_bytes:,}" if part.num_bytes else ""
+        rows.append((part.name, str(part.bits), part.scale, shape, size))
+    total = sum(part.num_bytes for part in parts)
+    rows.append(("in all", "", "", "", f"{total:,}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    numbers = (1, 4)
+    lines = []
+    for row in rows:
+        cells = (
+            cell.rjust(width) if column in numbers else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

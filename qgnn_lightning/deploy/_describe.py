@@ -1,0 +1,99 @@
+"""What a network consists of, one row per part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from qgnn_lightning.deploy._packed_network import PackedGNN, PackedLinear
+from qgnn_lightning.nn import QuantizedGNN, QuantizedLinear
+from qgnn_lightning.quantization import Grid, Quantizer
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a network.
+
+    Args:
+        name: Where it is.
+        bits: Bits of its codes; 32 where it is not quantized.
+        scale: Scale of its grid, or of the first and last grid.
+        shape: Shape of its numbers; empty for what is computed.
+        num_bytes: Bytes it takes in memory.
+    """
+
+    name: str
+    bits: int
+    scale: str
+    shape: tuple[int, ...]
+    num_bytes: int
+
+
+def describe_packed(network: PackedGNN) -> list[Part]:
+    """The parts of a packed network."""
+    propagation = network.propagation
+    return [
+        *_packed_linear("encoder", network.encoder),
+        *_packed_linear("classifier", network.classifier),
+        _grids(f"messages of {propagation.num_steps} steps", list(propagation.grids)),
+    ]
+
+
+def describe_network(network: QuantizedGNN) -> list[Part]:
+    """The parts of a network as it is trained: weights in full precision."""
+    messages = network.propagation.messages
+    return [
+        *_linear("encoder", network.encoder),
+        *_linear("classifier", network.classifier),
+        _grids(
+            f"messages of {network.propagation.num_steps} steps",
+            [_grid(quantizer) for quantizer in messages.quantizers],
+        ),
+    ]
+
+
+def _packed_linear(name: str, layer: PackedLinear) -> list[Part]:
+    shape = (layer.out_features, layer.in_features)
+    grid = layer.weight_grid
+    return [
+        _grids(f"{name} input", [layer.input_grid]),
+        Part(f"{name} weight", grid.num_bits, _spread([grid]), shape, layer.weight.nbytes),
+        _plain(f"{name} bias", layer.bias),
+    ]
+
+
+def _linear(name: str, layer: QuantizedLinear) -> list[Part]:
+    grid = _grid(layer.weight_quantizer)
+    bits, weight = layer.weight_quantizer.num_bits, layer.weight
+    return [
+        _grids(f"{name} input", [_grid(layer.input_quantizer)]),
+        Part(f"{name} weight", bits, _spread([grid]), tuple(weight.shape), weight.nbytes),
+        _plain(f"{name} bias", layer.bias),
+    ]
+
+
+def _plain(name: str, tensor: Tensor) -> Part:
+    return Part(name, 32, "", tuple(tensor.shape), tensor.nbytes)
+
+
+def _grids(name: str, grids: list[Grid | None]) -> Part:
+    bits = 32 if grids[0] is None else grids[0].num_bits
+    return Part(name, bits, _spread(grids), (), 0)
+
+
+def _grid(quantizer: nn.Module) -> Grid | None:
+    """The grid; none where the stage is not quantized, or has not seen any data."""
+    assert isinstance(quantizer, Quantizer)
+    try:
+        return quantizer.grid()
+    except RuntimeError:
+        return None
+
+
+def _spread(grids: list[Grid | None]) -> str:
+    scales = [float(scale) for grid in grids if grid is not None for scale in grid.scale.flatten()]
+    if not scales:
+        return ""
+    low, high = min(scales), max(scales)
+    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
