@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning import kernels
-from qgnn_lightning.bench._candidate import Candidate, Family
+from qgnn_lightning.bench._candidate import Candidate
 from qgnn_lightning.bench._float32 import PEERS, exact, peer
 from qgnn_lightning.deploy._packed_network import kernel_grid, packed_graph
 from qgnn_lightning.graph import Adjacency
@@ -147,10 +147,11 @@ class PropagationTask:
         return Candidate("fp32-ours", "fp32", text, run, self._float_bytes)
 
     def _control(self) -> Candidate:
-        run = partial(_sums_of_wide_integers, self._graph, self.x, self.num_steps)
+        packed = wide_planes(wide_codes(self.x))
+        run = partial(sums_of_planes, packed, self._graph, self.x.shape[1], self.num_steps)
         text = (
-            "control: only the K neighbour sums, of 32-bit integers (four 8-bit planes), by the "
-            "packed kernel"
+            "control, sums of neighbours only: 32-bit integers (as four planes of 8 bits) "
+            "through the packed kernel"
         )
         return Candidate("int32-sum", "control", text, run, self._float_bytes)
 
@@ -181,15 +182,25 @@ class PropagationTask:
             ).features
 
         layout = kernels.PackedLayout(self.x.shape[1], num_bits)
-        family: Family = "packed"
         return Candidate(
             f"int{num_bits}-{form}",
-            family,
+            "packed",
             f"packed integers of {num_bits} bits, all steps in one call",
             run,
             self.x.shape[0] * layout.row_bytes,
             twin=partial(layer, self.x, self.adjacency),
         )
+
+
+def wide_codes(x: Tensor) -> Tensor:
+    """Integers of 24 bits in proportion to ``x``; sums over 256 neighbours fit into 32 bits.
+
+    Shapes:
+        x: any -> same, int64.
+    """
+    low, high = x.min(), x.max()
+    span = (high - low).clamp(min=1e-30)
+    return ((x - low).double() / span * (2**24 - 1)).long()
 
 
 def wide_planes(codes: Tensor) -> Tensor:
@@ -202,16 +213,16 @@ def wide_planes(codes: Tensor) -> Tensor:
     return kernels.pack(torch.cat(planes, dim=1).to(torch.uint8), 8)
 
 
-def _sums_of_wide_integers(graph: kernels.PackedGraph, x: Tensor, num_steps: int) -> Tensor:
-    num_features = _PLANES * x.shape[1]
-    layout = kernels.PackedLayout(num_features, 8)
-    packed = _wide_input(x.shape[0], layout.row_bytes)
+def sums_of_planes(
+    packed: Tensor, graph: kernels.PackedGraph, num_features: int, num_steps: int
+) -> Tensor:
+    """Sum four planes over the neighbours, as often as there are steps.
+
+    Shapes:
+        packed: from :func:`wide_planes` -> ``(num_nodes, 4 * num_features)``, int32.
+    """
     for _ in range(num_steps):
         total = kernels.neighbour_sum(
-            packed, graph.rowptr, graph.col, num_bits=8, num_features=num_features
+            packed, graph.rowptr, graph.col, num_bits=8, num_features=_PLANES * num_features
         )
     return total
-
-
-def _wide_input(num_rows: int, row_bytes: int) -> Tensor:
-    return torch.zeros(num_rows, row_bytes, dtype=torch.uint8)
