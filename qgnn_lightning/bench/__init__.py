@@ -8,7 +8,13 @@ from qgnn_lightning.bench._measure import Outcome, Protocol, measure
 from qgnn_lightning.bench._model_benchmark import ModelTask, ckpt_task, packed_task, random_task
 from qgnn_lightning.bench._progress import Progress
 from qgnn_lightning.bench._propagation_benchmark import PropagationTask
-from qgnn_lightning.bench._record import Benchmark, environment, num_cpus, record
+from qgnn_lightning.bench._record import (
+    Benchmark,
+    environment,
+    memory_bytes,
+    num_cpus,
+    record,
+)
 from qgnn_lightning.bench._report import report
 
 __all__ = [
@@ -26,6 +32,7 @@ __all__ = [
     "environment",
     "measure",
     "memory_bandwidth",
+    "memory_bytes",
     "num_cpus",
     "packed_task",
     "random_graph",

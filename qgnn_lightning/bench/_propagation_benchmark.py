@@ -149,10 +149,7 @@ class PropagationTask:
     def _control(self) -> Candidate:
         packed = wide_planes(wide_codes(self.x))
         run = partial(sums_of_planes, packed, self._graph, self.x.shape[1], self.num_steps)
-        text = (
-            "control, sums of neighbours only: 32-bit integers (as four planes of 8 bits) "
-            "through the packed kernel"
-        )
+        text = "control: only the sums, our kernel on 32-bit integers (four planes of 8 bits)"
         return Candidate("int32-sum", "control", text, run, self._float_bytes)
 
     def _fake(self, num_bits: int, form: str) -> Candidate:

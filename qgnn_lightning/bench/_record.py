@@ -30,6 +30,7 @@ class Benchmark:
         num_nodes: Nodes of the graph.
         num_nonzeros: Entries of the adjacency: both directions of every edge and self-loops.
         outcomes: One per candidate.
+        notes: What the reader should know besides.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Benchmark:
     num_nodes: int
     num_nonzeros: int
     outcomes: Sequence[Outcome]
+    notes: tuple[str, ...] = ()
 
     @property
     def fastest_float32(self) -> Outcome | None:
@@ -62,6 +64,13 @@ def num_cpus() -> int:
     return os.cpu_count() or 1
 
 
+def memory_bytes() -> int | None:
+    """Memory of this machine, or ``None`` where it does not say."""
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def record(benchmark: Benchmark, command: str) -> dict[str, Any]:
     """Everything as plain values, for a JSON file.
 
@@ -79,6 +88,7 @@ def record(benchmark: Benchmark, command: str) -> dict[str, Any]:
         "environment": environment(),
         "fastest_float32": None if fastest is None else fastest.candidate.name,
         "packed_equals_fake": not benchmark.unequal,
+        "notes": list(benchmark.notes),
         "candidates": [_entry(benchmark, outcome) for outcome in benchmark.outcomes],
     }
 
@@ -122,7 +132,7 @@ def environment() -> dict[str, Any]:
             "processor": _processor(),
             "machine": platform.machine(),
             "cpus": num_cpus(),
-            "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            "memory_bytes": memory_bytes(),
         },
         "threads": torch.get_num_threads(),
         "wait_policy": os.environ.get("OMP_WAIT_POLICY", "default"),

@@ -25,7 +25,8 @@ def report(benchmark: Benchmark) -> str:
 def _heading(benchmark: Benchmark) -> str:
     settings = benchmark.settings
     sizes = [
-        f"{benchmark.num_nodes:,} nodes, {benchmark.num_nonzeros:,} non-zeros ({settings['graph']})",
+        f"{settings['graph'].replace('_', ' ')} graph of {benchmark.num_nodes:,} nodes",
+        f"{benchmark.num_nonzeros:,} non-zeros",
         f"{settings['num_features']} features, {settings['num_steps']} steps",
     ]
     threads = torch.get_num_threads()
@@ -83,7 +84,7 @@ def _notes(benchmark: Benchmark) -> str:
     counts = {len(one.timing.seconds) for one in benchmark.outcomes}
     if len(counts) > 1:
         lines.append("runs: fewer where one call takes more than 2 s")
-    return "\n".join([*lines, *_equality(benchmark)])
+    return "\n".join([*lines, *benchmark.notes, *_equality(benchmark)])
 
 
 def _explained(benchmark: Benchmark) -> list[Outcome]:
@@ -109,7 +110,10 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _scaled(number: int | None, unit: float) -> str:
-    return _NONE if number is None else f"{number / unit:.1f}"
+    if number is None:
+        return _NONE
+    value = number / unit
+    return f"{value:.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def _small(number: float | None) -> str:

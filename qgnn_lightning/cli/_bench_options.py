@@ -1,0 +1,190 @@
+"""The options of ``qgnn bench``."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib.util
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from qgnn_lightning.bench import CHART_SUFFIXES, GRAPHS, num_cpus
+from qgnn_lightning.cli._errors import UsageError
+
+#: Options that shape a random network, with their defaults; a stored network brings its own.
+_SHAPE = {
+    "num_features": 128,
+    "hidden_features": 256,
+    "num_classes": 40,
+    "num_steps": 10,
+    "restart": 0.1,
+    "messages": "auto",
+    "residual_bits": 16,
+    "bits": [8, 4, 2],
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises :class:`UsageError` where argparse exits."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "allow_abbrev": False})
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(re.sub(r"^argument (?:-\w/)?(--\w+|\w+): ", r"\1: ", message))
+
+
+def parse_options(arguments: list[str]) -> argparse.Namespace:
+    """Read and check the options.
+
+    Args:
+        arguments: What was typed after ``qgnn bench``.
+
+    Raises:
+        UsageError: If an option is unknown, or its value is wrong.
+    """
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        raise UsageError(_unknown(unknown[0], options))
+    _check(options)
+    return options
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
+        if number < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, got {number}")
+        return number
+
+    return parse
+
+
+def _fraction(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"must be in (0, 1), got {number:g}")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="qgnn bench",
+        description="Measure packed inference against FP32 libraries, side by side.",
+    )
+    modes = parser.add_subparsers(dest="mode", required=True, metavar="propagate|model")
+    propagate = modes.add_parser(
+        "propagate", help="K propagation steps", prog="qgnn bench propagate"
+    )
+    _add_common(propagate)
+    _add_propagation(propagate, defaults=True)
+    model = modes.add_parser("model", help="a whole network", prog="qgnn bench model")
+    _add_common(model)
+    _add_propagation(model, defaults=False)
+    stored = model.add_mutually_exclusive_group()
+    stored.add_argument("--ckpt", type=Path, metavar="FILE", help="checkpoint of `qgnn fit`")
+    stored.add_argument("--packed", type=Path, metavar="FILE", help="packed network")
+    for name in ("hidden_features", "num_classes"):
+        model.add_argument(f"--{name}", type=_whole(1), metavar="N", help=_shape_help(name))
+    model.add_argument(
+        "--messages", choices=("auto", "direct", "delta_sigma"), help=_shape_help("messages")
+    )
+    model.add_argument("--bits", type=int, nargs="+", choices=(8, 4, 2), help=_shape_help("bits"))
+    return parser
+
+
+def _shape_help(name: str) -> str:
+    default = _SHAPE[name]
+    text = " ".join(map(str, default)) if isinstance(default, list) else str(default)
+    return f"of the random network (default {text})"
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--num_nodes", type=_whole(2), default=169_343, metavar="N", help="default %(default)s")
+    add(
+        "--num_edges",
+        type=_whole(1),
+        default=1_157_799,
+        metavar="N",
+        help="undirected edges (default %(default)s)",
+    )
+    add("--graph", choices=GRAPHS, default="uniform", help="kind of graph (default %(default)s)")
+    add("--seed", type=_whole(0), default=0, metavar="N", help="of graph and features (default 0)")
+    add("--threads", type=_whole(1), default=num_cpus(), metavar="N", help="default %(default)s")
+    add("--repeats", type=_whole(1), default=7, metavar="N", help="timed calls (default 7)")
+    add("--candidates", nargs="+", metavar="NAME", help="only these; patterns such as 'fp32-*'")
+    add("--json", type=Path, metavar="FILE", help="write everything to this file")
+    add("--plot", type=Path, metavar="FILE", help=f"bar chart, {' or '.join(CHART_SUFFIXES)}")
+
+
+def _add_propagation(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
+    def add(name: str, **kwargs: Any) -> None:
+        default = _SHAPE[name] if defaults else None
+        parser.add_argument(f"--{name}", default=default, help=f"default {_SHAPE[name]}", **kwargs)
+
+    add("num_features", type=_whole(1), metavar="N")
+    add("num_steps", type=_whole(1), metavar="N")
+    add("restart", type=_fraction, metavar="R")
+    add("residual_bits", type=int, choices=(8, 16))
+
+
+def _unknown(option: str, options: argparse.Namespace) -> str:
+    known = [f"--{name}" for name in vars(options) if name != "mode"]
+    close = difflib.get_close_matches(option.split("=")[0], known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"see qgnn bench {options.mode} --help"
+    return f"unknown option {option!r}: {hint}"
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.threads > num_cpus():
+        raise UsageError(
+            f"--threads must be at most {num_cpus()}, the processors there are, "
+            f"got {options.threads}"
+        )
+    for name in ("json", "plot"):
+        path: Path | None = getattr(options, name)
+        if path is None:
+            continue
+        if path.is_dir() or not path.parent.is_dir():
+            raise UsageError(f"--{name} must be a file in a folder that exists, got {path}")
+        if not os.access(path.parent, os.W_OK):
+            raise UsageError(f"--{name} cannot be written: no permission for {path.parent}")
+    if options.plot is not None:
+        _check_plot(options.plot)
+    if options.mode == "model":
+        _check_stored(options)
+
+
+def _check_plot(path: Path) -> None:
+    if path.suffix not in CHART_SUFFIXES:
+        raise UsageError(f"--plot must end in {', '.join(CHART_SUFFIXES)}, got {path.name}")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UsageError(
+            "--plot needs matplotlib, which is not installed: pip install 'qgnn-lightning[viz]'"
+        )
+
+
+def _check_stored(options: argparse.Namespace) -> None:
+    for stored in ("ckpt", "packed"):
+        path: Path | None = getattr(options, stored)
+        if path is None:
+            continue
+        if not path.is_file():
+            raise UsageError(f"--{stored} must be a file, there is none at {path}")
+        for name in _SHAPE:
+            if getattr(options, name) is not None:
+                raise UsageError(f"--{name} cannot be chosen with --{stored}: the file decides it")
+        return
+    for name, default in _SHAPE.items():
+        if getattr(options, name) is None:
+            setattr(options, name, default)
