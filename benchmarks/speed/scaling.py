@@ -47,7 +47,7 @@ CANDIDATES = ["fp32-bag", "fp32-sum", "int8-direct", "int4-direct", "int2-direct
 EDGES_PER_NODE = 1_157_799 / 169_343
 ROWPTR_BYTES, COL_BYTES, FLOAT_BYTES = 8, 4, 4
 #: Arrays of float32 features that are there at the same time, at most.
-LARGEST_NUMBER_OF_ARRAYS = 8
+LARGEST_NUMBER_OF_ARRAYS = 12
 #: Memory of the graph while it is drawn, per non-zero.
 GRAPH_BYTES = 100
 
@@ -199,13 +199,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("--sizes", type=int, nargs="+", default=SIZES, help="non-zeros of the graphs")
-    add("--num_features", type=int, default=128)
+    add("--num_features", type=int, default=64)
     add("--num_steps", type=int, default=10)
     add("--threads", type=int, default=num_cpus())
     add("--repeats", type=int, default=7)
     add("--candidates", nargs="+", default=CANDIDATES)
     add("--seed", type=int, default=0)
-    add("--max_gigabytes", type=float, default=0.6 * (memory_bytes() or 16e9) / 1e9)
+    add("--max_gigabytes", type=float, default=0.7 * (memory_bytes() or 16e9) / 1e9)
     add("--bandwidth_floats", type=int, default=1 << 26, help="length of the triad's arrays")
     add("--output", type=Path, default=RESULTS, help="folder of scaling.json and scaling.svg")
     return parser.parse_args(arguments)

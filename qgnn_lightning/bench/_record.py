@@ -47,9 +47,11 @@ class Benchmark:
         return min(peers, key=lambda one: one.timing.median, default=None)
 
     def ratio(self, outcome: Outcome) -> float | None:
-        """How many times as fast as the fastest FP32 path."""
+        """How many times as fast as the fastest FP32 path; ``None`` for a part of the work."""
         fastest = self.fastest_float32
-        return None if fastest is None else fastest.timing.median / outcome.timing.median
+        if fastest is None or outcome.candidate.family == "control":
+            return None
+        return fastest.timing.median / outcome.timing.median
 
     @property
     def unequal(self) -> list[Outcome]:

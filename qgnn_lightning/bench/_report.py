@@ -46,13 +46,11 @@ def _table(benchmark: Benchmark) -> str:
 def _row(benchmark: Benchmark, outcome: Outcome, with_model: bool) -> list[str]:
     candidate, timing, first = outcome.candidate, outcome.timing, outcome.first
     ratio, peak = benchmark.ratio(outcome), first.extra_peak_bytes
-    if candidate.family == "control":
-        ratio = None
     model = candidate.model_bytes
     return [
         candidate.name,
-        _milliseconds(timing.median),
-        f"{_milliseconds(timing.fastest)}..{_milliseconds(timing.slowest)}",
+        milliseconds(timing.median),
+        f"{milliseconds(timing.fastest)}..{milliseconds(timing.slowest)}",
         str(len(timing.seconds)),
         _NONE if ratio is None else f"{ratio:.2f}x",
         _scaled(model if with_model else candidate.message_bytes, 1e3 if with_model else 1e6),
@@ -68,7 +66,7 @@ def _parts(benchmark: Benchmark) -> str:
         return ""
     names = list(timed[0].parts)
     rows = [
-        [one.candidate.name, *(_milliseconds(one.parts[name].median) for name in names)]
+        [one.candidate.name, *(milliseconds(one.parts[name].median) for name in names)]
         for one in timed
     ]
     return align([["part, median ms", *names], *rows])
@@ -104,7 +102,12 @@ def _equality(benchmark: Benchmark) -> list[str]:
     ]
 
 
-def _milliseconds(seconds: float) -> str:
+def milliseconds(seconds: float) -> str:
+    """A time in milliseconds, with two decimals below 100.
+
+    Args:
+        seconds: The time.
+    """
     value = 1e3 * seconds
     return f"{value:.2f}" if value < 100 else f"{value:.0f}"
 

@@ -17,6 +17,8 @@ COMMANDS = {
     "validate": "accuracy of a checkpoint on the validation nodes",
     "test": "accuracy of a checkpoint on the test nodes",
     "predict": "class and probability of every node, as a table",
+    "export": "pack a checkpoint into one small file of real integers",
+    "info": "layers, bits, scales and bytes of a checkpoint or a packed file",
 }
 _INTERRUPTED = 130
 _TERMINATED = 143
@@ -39,6 +41,8 @@ examples:
   qgnn fit -c configs/experiment/cora_int2.yaml
   qgnn fit -c configs/data/cora.yaml -c configs/model/int4.yaml --model.num_steps 64
   qgnn test --ckpt_path runs/cora_int2/version_0/checkpoints/best.ckpt
+  qgnn export runs/cora_int2/version_0/checkpoints/best.ckpt -o model.safetensors
+  qgnn predict --packed model.safetensors -c configs/data/cora.yaml
 """
 
 
@@ -75,9 +79,7 @@ def _dispatch(arguments: list[str], started: float) -> int:
         # Threads that spin while they wait take the processor from each other as soon as another
         # program runs: measured on two cores, ten times the time. To be set before torch is there.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        from qgnn_lightning.cli._application import run
-
-        run(arguments, started)
+        _run(command, arguments, started)
         return 0
     if command in ("-h", "--help"):
         print(_HELP, end="")
@@ -86,6 +88,26 @@ def _dispatch(arguments: list[str], started: float) -> int:
         print(f"qgnn-lightning {__version__}")
         return 0
     raise UsageError(_unknown(command))
+
+
+def _run(command: str, arguments: list[str], started: float) -> None:
+    """Run a command; only what it needs is imported."""
+    if command == "export":
+        from qgnn_lightning.cli._packed import run_export
+
+        run_export(arguments[1:])
+    elif command == "info":
+        from qgnn_lightning.cli._packed import run_info
+
+        run_info(arguments[1:])
+    elif command == "predict" and any(one.startswith("--packed") for one in arguments):
+        from qgnn_lightning.cli._predict_packed import run_predict_packed
+
+        run_predict_packed(arguments[1:])
+    else:
+        from qgnn_lightning.cli._application import run
+
+        run(arguments, started)
 
 
 def _unknown(command: str | None) -> str:

@@ -100,7 +100,10 @@ def trained_network(path: Path) -> QuantizedGNN:
     try:
         model.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
-        raise UsageError(f"checkpoint {path} does not fit its own arguments: {error}") from error
+        raise UsageError(
+            f"checkpoint {path} does not fit its own arguments: it is damaged, or comes from "
+            "another version"
+        ) from error
     return model.network.eval()
 
 

@@ -1,0 +1,90 @@
+"""Packed networks on the command line."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from commands import SMALL
+
+from qgnn_lightning.deploy import load_packed
+
+DATA = [option for option in SMALL if option.startswith("--data")]
+
+
+@pytest.fixture
+def packed(qgnn, trained, tmp_path):
+    path = tmp_path / "model.safetensors"
+    outcome = qgnn("export", str(trained / "checkpoints" / "best.ckpt"), "-o", str(path))
+    assert outcome.code == 0, outcome.err
+    assert f"{path.stat().st_size:,} bytes" in outcome.out
+    return path
+
+
+def test_packed_predictions_equal_those_of_the_checkpoint(qgnn, trained, packed, tmp_path):
+    best = str(trained / "checkpoints" / "best.ckpt")
+    assert qgnn("predict", "--ckpt_path", best, "--output=one.csv").code == 0
+    outcome = qgnn("predict", "--packed", str(packed), *DATA, "--output=two.csv")
+    assert outcome.code == 0, outcome.err
+    assert "60 predictions in two.csv" in outcome.out
+    assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
+
+
+def test_info_lists_the_parts_of_both_kinds_of_file(qgnn, trained, packed):
+    for path in (packed, trained / "checkpoints" / "best.ckpt"):
+        outcome = qgnn("info", str(path))
+        assert outcome.code == 0, outcome.err
+        rows = {line[:18].strip(): line for line in outcome.out.splitlines()}
+        assert rows["encoder weight"].split()[2] == "2"
+        assert "8 x 8" in rows["encoder weight"]
+        assert "messages of 3 steps" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["export"], "required: checkpoint"),
+        (["export", "none.ckpt", "-o", "m.safetensors"], "there is none at none.ckpt"),
+        (["export", "none.ckpt", "-o", "m.bin"], "must end in .safetensors"),
+        (["export", "none.ckpt", "-o", "no/m.safetensors"], "there is no folder no"),
+        (["export", "none.ckpt", "--out", "m.safetensors"], "required: -o/--output"),
+        (["info", "none"], "there is no file none"),
+        (["predict", "--packed", "none.safetensors"], "there is no file none.safetensors"),
+        (["predict", "--packed", "none", "--data.sorce", "x"], "did you mean --data.source?"),
+        (["predict", "--packed", "none", "--output", "a.xlsx"], "must end in .csv or .parquet"),
+    ],
+)
+def test_wrong_input_gives_one_line(qgnn, arguments, message):
+    outcome = qgnn(*arguments)
+    assert outcome.code in (1, 2)
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_damaged_packed_file(qgnn, packed):
+    content = bytearray(packed.read_bytes())
+    content[-1] ^= 1
+    packed.write_bytes(content)
+    for command in (["info", str(packed)], ["predict", "--packed", str(packed), *DATA]):
+        outcome = qgnn(*command)
+        assert outcome.code == 1
+        assert "the checksum does not match" in outcome.err
+
+
+def test_data_of_another_width(qgnn, packed):
+    wide = [*DATA, "--data.num_features=9"]
+    outcome = qgnn("predict", "--packed", str(packed), *wide)
+    assert outcome.code == 1
+    assert "takes 8 features, the data have 9" in outcome.err
+
+
+def test_full_precision_cannot_be_packed(qgnn, fit):
+    assert fit("--model.bits=float32", "--run_dir=run").code == 0
+    outcome = qgnn("export", "run/checkpoints/best.ckpt", "-o", "m.safetensors")
+    assert outcome.code == 1
+    assert "bits of weight must be one of (2, 4, 8) to be packed, got 32" in outcome.err
+
+
+def test_packed_network_is_what_freeze_gives(packed):
+    network = load_packed(packed)
+    assert (network.num_features, network.num_classes) == (8, 3)
+    assert network(torch.rand(4, 8), torch.tensor([[0, 1], [1, 0]])).shape == (4, 3)
