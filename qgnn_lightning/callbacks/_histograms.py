@@ -32,8 +32,12 @@ def collect_distributions(network: nn.Module) -> dict[str, Tensor]:
         if scale is not None:
             scales[re.sub(r"\.\d+$", "", name)].append(scale.flatten())
     found |= {f"scales/{name}": torch.cat(parts) for name, parts in scales.items()}
-    finite = {name: values[values.isfinite()] for name, values in found.items()}
-    return {name: values for name, values in finite.items() if values.numel() > 1}
+    shown = {name: values[values.abs() < _LARGEST] for name, values in found.items()}
+    return {name: values for name, values in shown.items() if values.numel() > 1}
+
+
+#: The bins of TensorBoard end at 1e20.
+_LARGEST = 1e19
 
 
 def _scale(module: nn.Module) -> Tensor | None:
@@ -49,7 +53,8 @@ def _scale(module: nn.Module) -> Tensor | None:
 class Histograms(Observer):
     """Sends histograms of the weights and of the quantizers' scales to TensorBoard.
 
-    Values that are not finite are left out, and so is what has nothing else.
+    Values that are not finite, or beyond TensorBoard's bins, are left out, and so is what has
+    nothing else.
 
     Args:
         every_n_epochs: Training epochs between two of them, at least 1.

@@ -48,7 +48,7 @@ class PropagationConfig:
         residual_bits: Bits of the stored residual of delta-sigma messages, 8 or 16.
 
     Raises:
-        ValueError: If ``num_steps`` is below 1.
+        ValueError: If ``num_steps`` is below 1, or ``budget`` is not positive.
     """
 
     propagation: PropagationName = "smoothness_aware"
@@ -65,6 +65,8 @@ class PropagationConfig:
     def __post_init__(self) -> None:
         if self.num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
+        if not self.budget > 0:
+            raise ValueError(f"budget must be positive, got {self.budget}")
         _check_choice("propagation", self.propagation, PropagationName)
         _check_choice("messages", self.messages, MessagesName)
 
