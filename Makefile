@@ -11,18 +11,21 @@ demo: $(VENV)/installed
 	$(BIN)/qgnn fit
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 -q
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 -q
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-$(VENV)/installed: pyproject.toml
+$(VENV)/torch:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check "$(TORCH)"
+	touch $@
+
+$(VENV)/installed: pyproject.toml $(VENV)/torch
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[viz]"
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
+$(VENV)/installed-dev: pyproject.toml $(VENV)/torch
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 

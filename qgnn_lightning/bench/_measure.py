@@ -163,13 +163,12 @@ def _rounds(
         calls[candidate.name, ""] = candidate.run
         calls |= {(candidate.name, part): run for part, run in candidate.parts.items()}
     times: dict[tuple[str, str], list[float]] = {key: [] for key in calls}
-    started = time.perf_counter()
     for number in range(protocol.repeats):
         left = [key for key in calls if not protocol.is_done(times[key])]
         for key in random.Random(number).sample(left, len(left)):
             progress.show(
                 f"round {number + 1}/{protocol.repeats}: {' '.join(key).strip()}"
-                f"{_time_left(number, protocol.repeats, time.perf_counter() - started)}"
+                f"{_time_left(times, protocol)}"
             )
             times[key].append(_seconds(calls[key]))
     return times
@@ -183,5 +182,13 @@ def _seconds(call: Callable[[], Tensor]) -> float:
     return seconds
 
 
-def _time_left(done: int, rounds: int, elapsed: float) -> str:
-    return f", about {elapsed / done * (rounds - done):.0f} s left" if done else ""
+def _time_left(times: dict[tuple[str, str], list[float]], protocol: Protocol) -> str:
+    """How long the calls that are left will take, once every candidate was called."""
+    if not all(times.values()):
+        return ""
+    seconds = 0.0
+    for done in times.values():
+        is_slow = statistics.median(done) > protocol.slow_seconds
+        wanted = min(protocol.repeats, protocol.slow_repeats if is_slow else protocol.repeats)
+        seconds += max(wanted - len(done), 0) * statistics.median(done)
+    return f", about {seconds:.0f} s left"

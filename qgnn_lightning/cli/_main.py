@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": "class and probability of every node, as a table",
     "export": "pack a checkpoint into one small file of real integers",
     "info": "layers, bits, scales and bytes of a checkpoint or a packed file",
+    "bench": "speed of packed integers against FP32 libraries, on this machine",
 }
 _INTERRUPTED = 130
 _TERMINATED = 143
@@ -96,6 +97,10 @@ def _run(command: str, arguments: list[str], started: float) -> None:
         from qgnn_lightning.cli._packed import run_export
 
         run_export(arguments[1:])
+    elif command == "bench":
+        from qgnn_lightning.cli._bench import run_bench
+
+        run_bench(arguments[1:])
     elif command == "info":
         from qgnn_lightning.cli._packed import run_info
 
