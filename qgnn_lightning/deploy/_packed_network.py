@@ -219,7 +219,7 @@ def kernel_grid(grid: Grid) -> kernels.Grid:
 
 def pack_on(grid: Grid, x: Tensor) -> Tensor:
     """Packed codes of real numbers."""
-    return kernels.pack(grid.codes(x), grid.num_bits)
+    return kernels.quantize_pack(x, kernel_grid(grid))
 
 
 def packed_graph(adjacency: Adjacency) -> kernels.PackedGraph:

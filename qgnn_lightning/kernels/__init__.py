@@ -15,6 +15,7 @@ from .api import (
     neighbour_sum,
     pack,
     propagate,
+    quantize_pack,
     sparse_linear,
     unpack,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "neighbour_sum",
     "pack",
     "propagate",
+    "quantize_pack",
     "sparse_linear",
     "unpack",
     "why_unavailable",

@@ -62,6 +62,33 @@ def pack(codes: Tensor, num_bits: int) -> Tensor:
     return packed
 
 
+def quantize_pack(
+    x: Tensor, grid: Grid, *, num_threads: int | None = None, backend: Backend = "auto"
+) -> Tensor:
+    """Quantize rows of floats on a grid and pack the codes, in one pass; the formula of `Grid`.
+
+    Args:
+        x: float32 input, finite.
+        grid: Where to quantize.
+        num_threads: Threads of the CPU backend; ``torch.get_num_threads()`` by default.
+        backend: ``auto``, or the one to run; ``triton`` uses torch here.
+
+    Shapes:
+        x: ``(rows, features)`` -> uint8 ``(rows, row_bytes)``
+
+    Raises:
+        ValueError: If an argument breaks these rules.
+        BackendUnavailableError: If the backend named cannot run here.
+    """
+    check_choice("backend", backend, ("auto", *BACKENDS))
+    check_tensor("x", x, torch.float32, 2)
+    if x.shape[1] < 1:
+        raise ValueError(f"x must have at least 1 feature, got shape {tuple(x.shape)}")
+    arguments = (grid.num_bits, grid.scale, grid.zero_point, grid.stride, grid.shift)
+    packed: Tensor = ops.quantize_pack(x, *arguments, check_num_threads(num_threads), backend)
+    return packed
+
+
 def unpack(packed: Tensor, num_bits: int, num_features: int) -> Tensor:
     """Return the codes of packed rows; the inverse of `pack`.
 

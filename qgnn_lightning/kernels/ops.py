@@ -39,6 +39,39 @@ def _(packed: Tensor, num_bits: int, num_features: int) -> Tensor:
     return packed.new_empty((packed.shape[0], num_features))
 
 
+@torch.library.custom_op("qgnn::quantize_pack", mutates_args=())
+def quantize_pack(
+    x: Tensor,
+    num_bits: int,
+    scale: float,
+    zero_point: int,
+    stride: int,
+    shift: int,
+    num_threads: int,
+    backend: str,
+) -> Tensor:
+    """Quantize rows of floats and pack their codes."""
+    grid = Grid(num_bits, scale, zero_point, stride, shift)
+    if backends.resolve(backend, x.device) == "cpu":
+        return cpu.quantize_pack(x, grid, num_threads)
+    return reference.quantize_pack(x, grid)
+
+
+@quantize_pack.register_fake
+def _(
+    x: Tensor,
+    num_bits: int,
+    scale: float,
+    zero_point: int,
+    stride: int,
+    shift: int,
+    num_threads: int,
+    backend: str,
+) -> Tensor:
+    row_bytes = PackedLayout(x.shape[1], num_bits).row_bytes
+    return x.new_empty((x.shape[0], row_bytes), dtype=torch.uint8)
+
+
 @torch.library.custom_op("qgnn::neighbour_sum", mutates_args=())
 def neighbour_sum(
     packed: Tensor,

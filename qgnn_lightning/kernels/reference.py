@@ -86,6 +86,12 @@ def quantize(v: Tensor, table: GridTable, inv_scale: Tensor, step: int) -> Tenso
     return level.to(torch.uint8)
 
 
+def quantize_pack(x: Tensor, grid: Grid) -> Tensor:
+    """Return the packed codes of ``x`` on a grid."""
+    table = GridTable.from_grids([grid])
+    return pack(quantize(x, table, 1.0 / table.scale, 0), grid.num_bits)
+
+
 def centre(codes: Tensor, table: GridTable, step: int) -> Tensor:
     """Return the centred codes ``m q - z`` as float32."""
     centred = codes.to(torch.int32) * table.stride - table.zero_point[step].item()
@@ -126,8 +132,7 @@ def linear_epilogue(
         y = y.clamp(min=0.0)
     if out_grid is None:
         return y
-    table = GridTable.from_grids([out_grid])
-    return pack(quantize(y, table, 1.0 / table.scale, 0), out_grid.num_bits)
+    return quantize_pack(y, out_grid)
 
 
 Encode = Callable[[Tensor, int], Tensor]

@@ -22,7 +22,8 @@ PROPAGATE = ["propagate", *SMALL, "--num_features=6", "--num_steps=3"]
 MODEL = ["model", *SMALL]
 
 
-def test_propagate_prints_a_table_and_writes_its_files(tmp_path, capsys):
+def test_propagate_prints_a_table_and_writes_its_files(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("qgnn_lightning.bench._progress._SILENT_SECONDS", 1e9)
     files = [f"--json={tmp_path / 'out.json'}", f"--plot={tmp_path / 'out.svg'}"]
     run_bench([*PROPAGATE, *files])
     printed = capsys.readouterr()

@@ -119,7 +119,7 @@ def test_the_cache_is_written_aside_and_renamed(toy, monkeypatch):
     replace = Path.replace
 
     def watch(self: Path, target: Path) -> Path:
-        seen.append((self.stat().st_size, self.parent.parent, target.exists()))
+        seen.append((self.stat().st_size, self.parent, target.exists()))
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", watch)

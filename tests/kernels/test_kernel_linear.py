@@ -6,9 +6,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_cases import random_codes
+from kernel_cases import WIDTHS, grids, random_codes, random_features
 
-from qgnn_lightning.kernels import Grid, cpu, linear, pack, sparse_linear, unpack, why_unavailable
+from qgnn_lightning.kernels import (
+    Grid,
+    cpu,
+    linear,
+    pack,
+    quantize_pack,
+    sparse_linear,
+    unpack,
+    why_unavailable,
+)
 
 needs_cpu = pytest.mark.skipif(
     why_unavailable("cpu") is not None, reason=str(why_unavailable("cpu"))
@@ -116,3 +125,36 @@ def test_requantized_result_unpacks_to_rounded_values() -> None:
     y = linear(pack(codes, 2), grid, weight, torch.ones(6), backend="cpu")
     packed = linear(pack(codes, 2), grid, weight, torch.ones(6), out_grid=out_grid, backend="cpu")
     assert torch.equal(unpack(packed, 4, 6), ((y / 2).round() + 5).clamp(0, 15).byte())
+
+
+def test_quantize_pack_is_the_formula() -> None:
+    x = torch.tensor([[-9.0, -0.75, -0.25, 0.25, 0.75, 9.0]])
+    codes = unpack(quantize_pack(x, Grid(2, 0.5, 1), backend="reference"), 2, 6)
+    assert codes.tolist() == [[0, 0, 1, 1, 3, 3]]  # 1.5 and 0.5 are rounded to even
+
+
+@needs_cpu
+@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
+@given(
+    rows=st.sampled_from((0, 1, 9)),
+    width=st.sampled_from(WIDTHS),
+    step_grids=grids(),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=60, deadline=None)
+def test_quantize_pack_backends_agree(isa, rows, width, step_grids, seed) -> None:  # type: ignore[no-untyped-def]
+    if isa not in cpu.available_isas():
+        pytest.skip(f"this processor or build has no {isa}")
+    x = random_features(rows, width, seed)
+    expected = quantize_pack(x, step_grids[0], backend="reference")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QGNN_KERNEL_ISA", isa)
+        packed = quantize_pack(x, step_grids[0], backend="cpu", num_threads=2)
+    assert torch.equal(packed, expected)
+
+
+def test_quantize_pack_names_what_is_wrong() -> None:
+    with pytest.raises(ValueError, match=r"x must be torch\.float32"):
+        quantize_pack(torch.zeros(2, 3, dtype=torch.float64), Grid(2, 1.0, 1))
+    with pytest.raises(ValueError, match="x must have at least 1 feature"):
+        quantize_pack(torch.zeros(2, 0), Grid(2, 1.0, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._loader import available_isas, compiled_isas, release_workspace, why_unavailable
-from ._operations import linear, neighbour_sum, propagate, sparse_linear
+from ._operations import linear, neighbour_sum, propagate, quantize_pack, sparse_linear
 
 __all__ = [
     "available_isas",
@@ -11,6 +11,7 @@ __all__ = [
     "linear",
     "neighbour_sum",
     "propagate",
+    "quantize_pack",
     "release_workspace",
     "sparse_linear",
     "why_unavailable",

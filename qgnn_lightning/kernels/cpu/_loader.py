@@ -8,7 +8,7 @@ from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 ISA_VARIABLE = "QGNN_KERNEL_ISA"
 
 _STEM = "_qgnn_kernels"
@@ -18,6 +18,7 @@ _INT64_FUNCTIONS = (
     "release_workspace",
     "propagate",
     "neighbour_sum",
+    "quantize_pack",
     "linear",
 )
 

@@ -44,6 +44,23 @@ def neighbour_sum(
     return out
 
 
+def quantize_pack(x: Tensor, grid: Grid, num_threads: int) -> Tensor:
+    """Return the packed codes of rows of floats."""
+    x = x.contiguous()
+    layout = PackedLayout(x.shape[1], grid.num_bits)
+    out = torch.empty(x.shape[0], layout.row_bytes, dtype=torch.uint8)
+    status = library().qgnn_quantize_pack(
+        _pointer(x),
+        *(_int64(size) for size in (*x.shape, layout.row_bytes, grid.num_bits)),
+        ctypes.c_float((1.0 / torch.tensor(grid.scale, dtype=torch.float32)).item()),
+        *(ctypes.c_int32(value) for value in (grid.zero_point, grid.stride != 1, grid.shift)),
+        *(_int64(value) for value in (num_threads, selected_isa())),
+        _pointer(out),
+    )
+    check_status(status)
+    return out
+
+
 def propagate(
     x0: Tensor,
     graph: GraphTensors,

@@ -7,7 +7,7 @@
 #define QGNN_INLINE inline __attribute__((always_inline))
 
 // Increase when a record below or the meaning of an argument changes; the loader compares it.
-#define QGNN_ABI_VERSION 1
+#define QGNN_ABI_VERSION 2
 
 extern "C" {
 
@@ -48,16 +48,16 @@ struct QgnnLinear {
 namespace qgnn {
 
 // How far ahead memory is asked for, in entries of the adjacency and in rows.
-constexpr int kPrefetchDistance = 20;
+constexpr int kPrefetchDistance = 32;
 constexpr int kRowsAhead = 3;
-constexpr int kHistoryRowsAhead = 8;
+constexpr int kTableSize = 16;
 
 constexpr int lanes(int bits) { return 8 / bits; }
 // Neighbours whose codes can be summed in bytes (2 bits) or 16-bit elements (4 and 8 bits).
 constexpr int64_t lane_limit(int bits) { return bits == 2 ? 85 : bits == 4 ? 4369 : 257; }
 
 // What a step does, known when compiled for the steps between the first and the last.
-enum Mode { kAny, kDirect, kDelta8, kDelta16 };
+enum Mode { kAny, kDirect, kDelta };
 
 // What one worker needs to compute a range of rows of one step.
 struct Step {
@@ -71,7 +71,7 @@ struct Step {
   float* state;               // momentum != 0: [num_nodes, capacity]
   const uint8_t* const* history;  // delta-sigma, last step: the codes of every step
   const uint8_t* padding;     // [row_bytes] mask of the bits that belong to features
-  const float* tables;        // [num_steps, 16]: scale * centred code, repeated
+  const float* tables;        // [num_steps, kTableSize]: 2 bits: reals of the codes, repeated
 };
 
 struct RowScratch {
@@ -84,23 +84,37 @@ using SumFunction = void (*)(const uint8_t* codes, const int64_t* rowptr, const 
                              int64_t num_entries, int64_t begin, int64_t end, void* out,
                              int32_t* scratch);
 
-// Weights as the inner loops read them: rows of `stride` elements, zero beyond in_features, and a
-// multiple of four rows. `block` vectors of 8-bit products fit into 16-bit sums.
+// Rows and outputs that the linear map takes at once.
+constexpr int kLinearRows = 4;
+constexpr int kOutputs = 8;
+
+// Weights as the inner loops read them, zero beyond in_features and out_features. Rows have `stride`
+// inputs, of which 4 * steps are not all zero; `outputs` is a multiple of 2 * kOutputs. As many as
+// `block` products of 8 bits, added in pairs, fit into 16 bits.
 struct LinearPlan {
   const QgnnLinear* call;
-  const int8_t* narrow;
-  const int16_t* wide;
+  const int8_t* narrow;   // [outputs / kOutputs, stride / 4, kOutputs, 4]
+  const int16_t* wide;    // [outputs, stride]
   const int32_t* offset;  // x_zero_point times the sum of a row of weights
-  int64_t stride, block;
+  int64_t stride, block, steps, outputs;
 };
 
 struct LinearScratch {
-  uint8_t* narrow;
+  uint8_t *narrow, *codes;
   int16_t* wide;
   int32_t* totals;
   float* y;
 };
 
+// The grid on which rows of floats become packed codes.
+struct FloatGrid {
+  float inv_scale;
+  int32_t zero_point, truncated, shift;
+  int64_t bits, row_bytes;
+};
+
+using QuantizeFunction = void (*)(const FloatGrid&, const float* x, int64_t features, int64_t begin,
+                                  int64_t end, uint8_t* out, const LinearScratch&);
 using LinearFunction = void (*)(const LinearPlan&, int64_t begin, int64_t end,
                                 const LinearScratch&);
 

@@ -6,6 +6,9 @@
 
 #pragma GCC diagnostic ignored "-Wpsabi"
 #if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // raised by GCC's own AVX-512 header
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("fp-contract=off")
 #endif
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -54,16 +57,17 @@ namespace avx512 {
 
 struct Isa {
   const char* name;
-  StepFunction (*step)(Mode mode, int64_t bits, bool truncated, int64_t row_bytes);
+  StepFunction (*step)(Mode mode, int64_t bits, int64_t row_bytes);
   SumFunction (*sum)(int64_t bits, int64_t row_bytes, bool weighted);
   LinearFunction (*linear)(bool sparse);
+  QuantizeFunction quantize;
 };
 
 constexpr Isa kIsas[] = {
-    {"portable", portable::step_function, portable::sum_function, portable::linear_function},
+    {"portable", portable::step_function, portable::sum_function, portable::linear_function, portable::quantize_rows},
 #ifdef QGNN_X86
-    {"avx2", avx2::step_function, avx2::sum_function, avx2::linear_function},
-    {"avx512", avx512::step_function, avx512::sum_function, avx512::linear_function},
+    {"avx2", avx2::step_function, avx2::sum_function, avx2::linear_function, avx2::quantize_rows},
+    {"avx512", avx512::step_function, avx512::sum_function, avx512::linear_function, avx512::quantize_rows},
 #endif
 };
 constexpr int64_t kNumIsas = sizeof(kIsas) / sizeof(kIsas[0]);
@@ -81,6 +85,7 @@ static bool runs_here(int64_t isa) {
   return isa == 0;
 }
 
+static int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 static size_t padded(size_t bytes) { return (bytes + 127) / 64 * 64; }
 
 // Hands out consecutive pieces of a workspace; without one it only measures.
@@ -101,7 +106,7 @@ struct Plan {
   int64_t capacity, workers;
   uint8_t* codes = nullptr;
   void* residual = nullptr;
-  float *state = nullptr, *rows = nullptr;
+  float *state = nullptr, *rows = nullptr, *tables = nullptr;
   uint8_t* padding = nullptr;
 
   Plan(const QgnnPropagation& c, int64_t threads)
@@ -113,6 +118,7 @@ struct Plan {
     const size_t n = size_t(call.num_nodes);
     padding = arena.take<uint8_t>(size_t(call.row_bytes));
     rows = arena.take<float>(size_t(2 * workers * capacity));
+    tables = arena.take<float>(size_t(kTableSize * call.num_steps));
     if (!call.trace) {
       const size_t copies = keeps_history() ? size_t(call.num_steps) : 2;
       codes = arena.take<uint8_t>(copies * n * size_t(call.row_bytes));
@@ -136,6 +142,13 @@ struct Plan {
       padding[f % call.row_bytes] |= uint8_t(((1 << bits) - 1) << (bits * lane));
     }
   }
+  void fill_tables() {
+    const int32_t stride = call.truncated ? 85 : 1;
+    for (int64_t i = 0; i < kTableSize * call.num_steps; ++i) {
+      const int64_t k = i / kTableSize;
+      tables[i] = call.scale[k] * float(stride * int32_t(i % 4) - call.zero_point[k]);
+    }
+  }
   RowScratch scratch(int64_t worker) const {
     float* x = rows + 2 * worker * capacity;
     return {x, x + capacity};
@@ -149,20 +162,21 @@ struct LinearWeights {
   std::vector<int32_t> offset;
   LinearPlan plan;
 
-  explicit LinearWeights(const QgnnLinear& c) : plan{&c, nullptr, nullptr, nullptr, 0, 0} {
+  explicit LinearWeights(const QgnnLinear& c) : plan{&c, nullptr, nullptr, nullptr, 0, 0, 0, 0} {
+    plan.outputs = round_up(c.out_features, 2 * kOutputs);
     if (!c.x) return;
     plan.stride = c.x_row_bytes * lanes(int(c.x_bits));
+    plan.steps = (c.in_features + 3) / 4;
     const int64_t largest_pair = 2 * ((1 << c.x_bits) - 1) * (c.weight_limit > 0 ? c.weight_limit : 1);
     plan.block = c.weight_limit <= 127 ? 32767 / largest_pair : 0;
-    const size_t size = size_t((c.out_features + 3) / 4 * 4 * plan.stride);
+    const size_t size = size_t(plan.outputs * plan.stride);
     plan.block >= 2 ? narrow.assign(size, 0) : wide.assign(size, 0);
     offset.assign(size_t(c.out_features), 0);
     for (int64_t o = 0; o < c.out_features; ++o) {
       for (int64_t i = 0; i < c.in_features; ++i) {
         const int16_t w = c.weight[o * c.in_features + i];
-        const size_t at = size_t(o * plan.stride + i);
-        if (plan.block >= 2) narrow[at] = int8_t(w);
-        else wide[at] = w;
+        if (plan.block >= 2) narrow[narrow_index(o, i)] = int8_t(w);
+        else wide[size_t(o * plan.stride + i)] = w;
         offset[size_t(o)] += int32_t(w) * c.x_zero_point;
       }
     }
@@ -170,23 +184,41 @@ struct LinearWeights {
     plan.wide = wide.data();
     plan.offset = offset.data();
   }
+  size_t narrow_index(int64_t o, int64_t i) const {
+    const int64_t group = o / kOutputs * (plan.stride / 4) + i / 4;
+    return size_t((group * kOutputs + o % kOutputs) * 4 + i % 4);
+  }
+};
+
+// Buffers of all workers for rows of `inputs` codes and `outputs` floats.
+class LinearBuffers {
+ public:
+  LinearBuffers(int64_t threads, int64_t inputs, int64_t outputs)
+      : inputs_(inputs), outputs_(round_up(outputs, 128) + 32),
+        narrow_(size_t(threads * kLinearRows * inputs)), codes_(size_t(threads * outputs_)),
+        wide_(size_t(threads * inputs)), totals_(size_t(threads * kLinearRows * outputs_)),
+        y_(size_t(threads * outputs_)) {}
+  LinearScratch of(int64_t w) {
+    return {narrow_.data() + w * kLinearRows * inputs_, codes_.data() + w * outputs_,
+            wide_.data() + w * inputs_, totals_.data() + w * kLinearRows * outputs_,
+            y_.data() + w * outputs_};
+  }
+
+ private:
+  int64_t inputs_, outputs_;
+  std::vector<uint8_t> narrow_, codes_;
+  std::vector<int16_t> wide_;
+  std::vector<int32_t> totals_;
+  std::vector<float> y_;
 };
 
 static int linear(const QgnnLinear& c) {
   const LinearWeights weights(c);
-  const size_t threads = size_t(c.num_threads), outputs = size_t(c.out_features + 3) / 4 * 4;
-  const size_t inputs = size_t(weights.plan.stride);
-  std::vector<uint8_t> narrow(threads * inputs);
-  std::vector<int16_t> wide(threads * inputs);
-  std::vector<int32_t> totals(threads * outputs);
-  std::vector<float> y(threads * outputs);
+  LinearBuffers buffers(c.num_threads, weights.plan.stride, c.out_features);
   const LinearFunction run = kIsas[c.isa].linear(c.x == nullptr);
   const Partition blocks(c.x ? nullptr : c.rowptr, c.num_rows, 16 * c.num_threads);
-  run_team(c.num_threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t worker) {
-    const size_t w = size_t(worker);
-    run(weights.plan, blocks.begin(b), blocks.end(b),
-        {narrow.data() + w * inputs, wide.data() + w * inputs, totals.data() + w * outputs,
-         y.data() + w * outputs});
+  run_team(c.num_threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t w) {
+    run(weights.plan, blocks.begin(b), blocks.end(b), buffers.of(w));
   });
   return 0;
 }
@@ -195,8 +227,7 @@ static Mode mode_of(const Step& s) {
   const QgnnPropagation& c = *s.call;
   if (s.last || s.index < 0 || c.momentum != 0.0f) return kAny;
   if (!c.delta_sigma) return kDirect;
-  if (s.index == 0) return kAny;
-  return c.residual_bits == 8 ? kDelta8 : kDelta16;
+  return s.index == 0 ? kAny : kDelta;
 }
 
 static int propagate(const QgnnPropagation& c) {
@@ -206,20 +237,23 @@ static int propagate(const QgnnPropagation& c) {
   if (!workspace.data()) return 2;
   plan.layout(workspace.data());
   plan.fill();
+  plan.fill_tables();
+  const Partition blocks(c.rowptr, c.num_nodes, 64 * c.num_threads);
+  advise_huge(c.out, size_t(c.num_nodes * c.num_features) * sizeof(float));
+  const int64_t entries = c.rowptr[c.num_nodes];
   std::vector<const uint8_t*> history;
   for (int64_t k = 0; k < k_steps; ++k) history.push_back(plan.codes_of(k));
   std::vector<Step> steps;
   for (int64_t k = -1; k < k_steps; ++k) {
     const bool last = k == k_steps - 1;
-    steps.push_back({&c, k, c.rowptr[c.num_nodes], plan.capacity, plan.capacity != c.num_features,
+    steps.push_back({&c, k, entries, plan.capacity, plan.capacity != c.num_features,
                      last, k < 0 ? nullptr : plan.codes_of(k), last ? nullptr : plan.codes_of(k + 1),
-                     plan.residual, plan.state, history.data(), plan.padding, nullptr});
+                     plan.residual, plan.state, history.data(), plan.padding, plan.tables});
   }
   std::vector<StepFunction> functions;
   for (const Step& s : steps) {
-    functions.push_back(kIsas[c.isa].step(mode_of(s), c.num_bits, c.truncated != 0, c.row_bytes));
+    functions.push_back(kIsas[c.isa].step(mode_of(s), c.num_bits, c.row_bytes));
   }
-  const Partition blocks(c.rowptr, c.num_nodes, 64 * c.num_threads);
   run_team(c.num_threads, k_steps + 1, blocks.size(), [&](int64_t s, int64_t b, int64_t worker) {
     functions[size_t(s)](steps[size_t(s)], blocks.begin(b), blocks.end(b), plan.scratch(worker));
   });
@@ -248,6 +282,23 @@ int64_t qgnn_propagate(const QgnnPropagation* call) {
 int64_t qgnn_linear(const QgnnLinear* call) {
   try {
     return qgnn::linear(*call);
+  } catch (const std::bad_alloc&) {
+    return 2;
+  }
+}
+
+int64_t qgnn_quantize_pack(const float* x, int64_t num_rows, int64_t num_features, int64_t row_bytes,
+                           int64_t bits, float inv_scale, int32_t zero_point, int32_t truncated,
+                           int32_t shift, int64_t threads, int64_t isa, uint8_t* out) {
+  try {
+    qgnn::LinearBuffers buffers(threads, 0, num_features);
+    const qgnn::FloatGrid grid{inv_scale, zero_point, truncated, shift, bits, row_bytes};
+    const qgnn::Partition blocks(nullptr, num_rows, 16 * threads);
+    qgnn::run_team(threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t w) {
+      qgnn::kIsas[isa].quantize(grid, x, num_features, blocks.begin(b), blocks.end(b), out,
+                                buffers.of(w));
+    });
+    return 0;
   } catch (const std::bad_alloc&) {
     return 2;
   }
