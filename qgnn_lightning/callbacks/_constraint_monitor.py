@@ -44,7 +44,7 @@ class ConstraintMonitor(Observer):
         ValueError: If ``every_n_epochs`` is below 1.
     """
 
-    def __init__(self, every_n_epochs: int = 10) -> None:
+    def __init__(self, every_n_epochs: int = 20) -> None:
         super().__init__(every_n_epochs)
 
     def observe(self, trainer: Trainer, subject: Subject) -> None:

@@ -95,7 +95,7 @@ class QuantizationError(Observer):
         ValueError: If ``every_n_epochs`` is below 1.
     """
 
-    def __init__(self, every_n_epochs: int = 10) -> None:
+    def __init__(self, every_n_epochs: int = 20) -> None:
         super().__init__(every_n_epochs)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
