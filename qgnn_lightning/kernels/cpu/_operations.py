@@ -150,7 +150,7 @@ def sparse_linear(
         "value": value.contiguous(),
         "weight": weight.t().contiguous(),
     }
-    sizes = {"num_rows": rowptr.numel() - 1, "in_features": weight.shape[1]}
+    sizes = {"num_rows": rowptr.numel() - 1, "in_features": weight.shape[1], "x_stride": 1}
     return _linear(operands, sizes, weight.shape[0], factor, bias, relu, out_grid, num_threads)
 
 

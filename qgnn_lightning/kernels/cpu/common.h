@@ -87,6 +87,7 @@ using SumFunction = void (*)(const uint8_t* codes, const int64_t* rowptr, const 
 // Rows and outputs that the linear map takes at once.
 constexpr int kLinearRows = 4;
 constexpr int kOutputs = 8;
+constexpr int kPaddedOutputs = 32;
 
 // Weights as the inner loops read them, zero beyond in_features and out_features. Rows have `stride`
 // inputs, of which 4 * steps are not all zero; `outputs` is a multiple of 2 * kOutputs. As many as
@@ -95,7 +96,9 @@ struct LinearPlan {
   const QgnnLinear* call;
   const int8_t* narrow;   // [outputs / kOutputs, stride / 4, kOutputs, 4]
   const int16_t* wide;    // [outputs, stride]
-  const int32_t* offset;  // x_zero_point times the sum of a row of weights
+  const int32_t* offset;  // x_zero_point times the sum of a row of weights; like the next two,
+  const float* factor;    // with zeros up to a multiple of kPaddedOutputs
+  const float* bias;
   int64_t stride, block, steps, outputs;
 };
 

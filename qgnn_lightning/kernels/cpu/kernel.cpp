@@ -1,6 +1,8 @@
 // Packed low-bit message passing on CPUs, as plain C functions. The same source is compiled once
 // per instruction set, so that the paths cannot disagree; which one runs is chosen at run time.
 // Build: g++ -O3 -shared -fPIC -ffp-contract=off kernel.cpp -o _qgnn_kernels.so
+#include <algorithm>
+
 #include "common.h"
 #include "parallel.h"
 
@@ -160,10 +162,21 @@ struct LinearWeights {
   std::vector<int8_t> narrow;
   std::vector<int16_t> wide;
   std::vector<int32_t> offset;
-  LinearPlan plan;
+  std::vector<float> factor, bias;
+  LinearPlan plan{};
 
-  explicit LinearWeights(const QgnnLinear& c) : plan{&c, nullptr, nullptr, nullptr, 0, 0, 0, 0} {
+  explicit LinearWeights(const QgnnLinear& c) {
+    plan.call = &c;
     plan.outputs = round_up(c.out_features, 2 * kOutputs);
+    const size_t padded_outputs = size_t(round_up(c.out_features, kPaddedOutputs));
+    offset.assign(padded_outputs, 0);
+    factor.assign(padded_outputs, 0.0f);
+    bias.assign(padded_outputs, -0.0f);  // adding it changes nothing, not even the sign of a zero
+    plan.offset = offset.data();
+    std::copy_n(c.factor, c.out_features, factor.data());
+    plan.factor = factor.data();
+    if (c.bias) std::copy_n(c.bias, c.out_features, bias.data());
+    plan.bias = bias.data();
     if (!c.x) return;
     plan.stride = c.x_row_bytes * lanes(int(c.x_bits));
     plan.steps = (c.in_features + 3) / 4;
@@ -171,7 +184,6 @@ struct LinearWeights {
     plan.block = c.weight_limit <= 127 ? 32767 / largest_pair : 0;
     const size_t size = size_t(plan.outputs * plan.stride);
     plan.block >= 2 ? narrow.assign(size, 0) : wide.assign(size, 0);
-    offset.assign(size_t(c.out_features), 0);
     for (int64_t o = 0; o < c.out_features; ++o) {
       for (int64_t i = 0; i < c.in_features; ++i) {
         const int16_t w = c.weight[o * c.in_features + i];
@@ -182,7 +194,6 @@ struct LinearWeights {
     }
     plan.narrow = narrow.empty() ? nullptr : narrow.data();
     plan.wide = wide.data();
-    plan.offset = offset.data();
   }
   size_t narrow_index(int64_t o, int64_t i) const {
     const int64_t group = o / kOutputs * (plan.stride / 4) + i / 4;
