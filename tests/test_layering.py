@@ -13,10 +13,10 @@ import pytest
 PACKAGE = "qgnn_lightning"
 ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = [
-    {"quantization", "graph", "constraints", "kernels", "storage"},
+    {"quantization", "graph", "constraints", "kernels", "storage", "provenance"},
     {"nn", "data"},
     {"lightning_module", "deploy"},
-    {"callbacks", "run", "bench"},
+    {"callbacks", "run", "bench", "study"},
     {"cli", "__main__"},
 ]
 LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in parts}
@@ -27,8 +27,10 @@ MAY_IMPORT = {
     "constraints": set(),
     "kernels": {"triton"},
     "storage": set(),
+    "provenance": set(),
     "nn": set(),
     "deploy": {"safetensors", "numpy"},
+    "study": {"yaml"},
 }
 TRAINING_ONLY = {"lightning", "lightning_fabric", "pytorch_lightning", "torch_geometric"}
 

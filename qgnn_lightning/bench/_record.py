@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +14,7 @@ import torch
 
 from qgnn_lightning import __version__, kernels
 from qgnn_lightning.bench._measure import Outcome, Timing
+from qgnn_lightning.provenance import commit
 
 SCHEMA_VERSION = 1
 _PACKAGES = ("torch", "torch-geometric", "numpy")
@@ -128,7 +128,7 @@ def environment() -> dict[str, Any]:
         except PackageNotFoundError:
             versions[package] = "not installed"
     return {
-        "commit": _commit(),
+        "commit": commit(),
         "versions": versions,
         "hardware": {
             "processor": _processor(),
@@ -158,21 +158,3 @@ def _processor() -> str:
         return platform.processor()
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor())
-
-
-def _commit() -> str | None:
-    """Commit of the package, where it is run from a checkout; with ``+`` after local changes."""
-    folder = Path(__file__).parents[1]
-    if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
-        return None
-    commit, changes = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain", ".")
-    return f"{commit}+" if commit and changes else commit
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    command = ["git", "-C", str(folder), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

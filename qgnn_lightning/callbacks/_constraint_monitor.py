@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from lightning.pytorch import Trainer
 from torch import Tensor
 
-from qgnn_lightning.callbacks._observer import Observer, Subject
-from qgnn_lightning.callbacks._run_log import record
+from qgnn_lightning.callbacks._observer import Subject
+from qgnn_lightning.callbacks._recorder import Measurement, Recorder
 from qgnn_lightning.callbacks._series import Series
 from qgnn_lightning.graph import dirichlet_energy
 from qgnn_lightning.nn import SmoothnessAwarePropagation
@@ -29,7 +28,7 @@ def measure_change_energy(subject: Subject) -> Tensor:
     return torch.stack(energies)
 
 
-class ConstraintMonitor(Observer):
+class ConstraintMonitor(Recorder):
     """Records the constraint on the change of neighbour similarity.
 
     Writes, for steps 1 to K, ``constraint/energy_of_change``; for a smoothness-aware
@@ -47,7 +46,7 @@ class ConstraintMonitor(Observer):
     def __init__(self, every_n_epochs: int = 20) -> None:
         super().__init__(every_n_epochs)
 
-    def observe(self, trainer: Trainer, subject: Subject) -> None:
+    def measure(self, subject: Subject) -> Measurement:
         energy = measure_change_energy(subject)
         series = [Series.of("constraint/energy_of_change", energy)]
         scalars = {}
@@ -59,4 +58,4 @@ class ConstraintMonitor(Observer):
                 Series.of("constraint/violation", energy / budget - 1),
                 Series.of("constraint/multiplier", propagation.multipliers.value),
             ]
-        record(trainer, series, scalars)
+        return Measurement(tuple(series), scalars)

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from lightning.pytorch import Trainer
 from torch import Tensor
 
-from qgnn_lightning.callbacks._observer import Observer, Subject
-from qgnn_lightning.callbacks._run_log import record
+from qgnn_lightning.callbacks._observer import Subject
+from qgnn_lightning.callbacks._recorder import Measurement, Recorder
 from qgnn_lightning.callbacks._series import Series
 from qgnn_lightning.graph import dirichlet_energy, mean_average_distance
 
@@ -56,7 +55,7 @@ def _representations(subject: Subject) -> Iterator[Tensor]:
         yield step.after.representation() * subject.adjacency.sqrt_degree
 
 
-class Oversmoothing(Observer):
+class Oversmoothing(Recorder):
     """Records how smooth the representation is before the propagation and after each step.
 
     Writes, for steps 0 (the input) to K, ``dirichlet_energy/symmetric``,
@@ -74,7 +73,7 @@ class Oversmoothing(Observer):
     def __init__(self, every_n_epochs: int = 20) -> None:
         super().__init__(every_n_epochs)
 
-    def observe(self, trainer: Trainer, subject: Subject) -> None:
+    def measure(self, subject: Subject) -> Measurement:
         found = measure_smoothness(subject)
         series = [Series.of("mean_average_distance", found.mean_average_distance, first=0)]
         if subject.adjacency.symmetric:
@@ -82,4 +81,4 @@ class Oversmoothing(Observer):
                 Series.of("dirichlet_energy/symmetric", found.symmetric, first=0),
                 Series.of("dirichlet_energy/mean_square", found.mean_square, first=0),
             ]
-        record(trainer, series)
+        return Measurement(tuple(series))

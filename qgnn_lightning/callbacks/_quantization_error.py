@@ -9,8 +9,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from qgnn_lightning.callbacks._observer import Observer, Subject
-from qgnn_lightning.callbacks._run_log import record
+from qgnn_lightning.callbacks._observer import Subject
+from qgnn_lightning.callbacks._recorder import Measurement, Recorder
 from qgnn_lightning.callbacks._series import Series
 from qgnn_lightning.nn import Propagation, error_bound
 from qgnn_lightning.quantization import (
@@ -78,15 +78,17 @@ def has_bound(propagation: Propagation) -> bool:
     return known and propagation.messages.only_messages_are_rounded
 
 
-class QuantizationError(Observer):
+class QuantizationError(Recorder):
     """Records the error of the quantized messages, the bounds on it, and its sources.
 
     Writes, for steps 1 to K: ``quantization_error/measured``, the Frobenius norm of the
     difference to full-precision messages, and its bounds ``/sharp``, ``/a_posteriori`` and
-    ``/a_priori``; and of each message ``message/clipped_fraction``,
-    ``message/signal_to_noise_ratio`` (in decibel) and ``message/scale``. Error and bounds are
-    left out where no bound is known: unrolled multipliers, quantized aggregates or updates, a
-    directed graph. Nothing is written where messages are sent in full precision.
+    ``/a_priori``; ``/relative`` and ``/relative_sharp``, the measured error and the sharp bound
+    over the norm of the full-precision representation; and of each message
+    ``message/clipped_fraction``, ``message/signal_to_noise_ratio`` (in decibel) and
+    ``message/scale``. Error and bounds are left out where no bound is known: unrolled
+    multipliers, quantized aggregates or updates, a directed graph. Nothing is written where
+    messages are sent in full precision.
 
     Args:
         every_n_epochs: Training epochs between two measurements, at least 1.
@@ -109,9 +111,9 @@ class QuantizationError(Observer):
                 "with these stages; only the messages themselves are recorded"
             )
 
-    def observe(self, trainer: Trainer, subject: Subject) -> None:
+    def measure(self, subject: Subject) -> Measurement:
         if sends_full_precision(subject.propagation):
-            return
+            return Measurement()
         quality = measure_messages(subject)
         series = [
             Series.of(f"message/{name}", getattr(quality, name))
@@ -123,4 +125,8 @@ class QuantizationError(Observer):
                 Series.of(f"quantization_error/{name}", getattr(bound, name))
                 for name in BOUND_NAMES
             ]
-        record(trainer, series)
+            series += [
+                Series.of("quantization_error/relative", bound.measured / bound.norm),
+                Series.of("quantization_error/relative_sharp", bound.sharp / bound.norm),
+            ]
+        return Measurement(tuple(series))

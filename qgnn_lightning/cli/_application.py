@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
+from qgnn_lightning.callbacks import Subject, measure_all
 from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._quiet import quiet
@@ -211,7 +212,14 @@ class Application(CommandLine):
             "seed": self.options["seed_everything"],
             **environment(),
             "config": self.plain_config,
+            "diagnostics": self._diagnostics(),
         }
+
+    @torch.no_grad()
+    def _diagnostics(self) -> dict[str, Any]:
+        """What the observers see in the tested network."""
+        subject = Subject(self.model.network.eval(), self.datamodule.graph)
+        return measure_all(self.trainer.callbacks, subject)  # type: ignore[attr-defined]
 
     def validate(self, model: NodeClassifier, datamodule: GraphDataModule) -> None:
         """Evaluate on the validation nodes.

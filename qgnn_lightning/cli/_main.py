@@ -14,6 +14,8 @@ from qgnn_lightning.cli._errors import FAILED, WRONG_USAGE, UsageError, complain
 
 COMMANDS = {
     "fit": "train a network, test its best epoch, and write results.json",
+    "seeds": "one configuration with several seeds: mean and spread",
+    "study": "a table of configurations, from a file with its axes",
     "validate": "accuracy of a checkpoint on the validation nodes",
     "test": "accuracy of a checkpoint on the test nodes",
     "predict": "class and probability of every node, as a table",
@@ -41,6 +43,7 @@ examples:
   qgnn fit                                      handwritten digits at 2 bits, no download
   qgnn fit -c configs/experiment/cora_int2.yaml
   qgnn fit -c configs/data/cora.yaml -c configs/model/int4.yaml --model.num_steps 64
+  qgnn seeds -c configs/experiment/cora_int2.yaml --seeds 10
   qgnn test --ckpt_path runs/cora_int2/version_0/checkpoints/best.ckpt
   qgnn export runs/cora_int2/version_0/checkpoints/best.ckpt -o model.safetensors
   qgnn predict --packed model.safetensors -c configs/data/cora.yaml
@@ -97,6 +100,10 @@ def _run(command: str, arguments: list[str], started: float) -> None:
         from qgnn_lightning.cli._packed import run_export
 
         run_export(arguments[1:])
+    elif command in ("seeds", "study"):
+        from qgnn_lightning.cli import _study
+
+        (_study.run_seeds if command == "seeds" else _study.run_study)(arguments[1:])
     elif command == "bench":
         from qgnn_lightning.cli._bench import run_bench
 

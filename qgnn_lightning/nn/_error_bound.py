@@ -26,6 +26,7 @@ class ErrorBound:
         a_posteriori: From the message errors, :math:`\lVert D^{1/2} \epsilon_k \rVert_F`.
         a_priori: From the distance of the levels alone; where a message was clipped, from its
             largest error.
+        norm: :math:`\lVert H_k \rVert_F` of the full-precision representation, for relative errors.
 
     Shapes:
         all: ``(num_steps,)``.
@@ -35,6 +36,7 @@ class ErrorBound:
     sharp: Tensor
     a_posteriori: Tensor
     a_priori: Tensor
+    norm: Tensor
 
 
 def contraction(recurrence: Recurrence, strength: float) -> float:
@@ -106,7 +108,8 @@ def error_bound(propagation: Propagation, x: Tensor, adjacency: Adjacency) -> Er
         bounds = bounds + _fresh_error(propagation, step, strength, stored, adjacency)
         stored = stored + propagation.messages.largest_storage_error(step.index)
         measured = (step.after.representation() * adjacency.sqrt_degree - h).norm()
-        rows.append(torch.cat([measured[None], bounds + _storage_error(step, stored, adjacency)]))
+        bounds_now = bounds + _storage_error(step, stored, adjacency)
+        rows.append(torch.cat([measured[None], bounds_now, h.norm()[None]]))
     return ErrorBound(*torch.stack(rows, dim=1))
 
 

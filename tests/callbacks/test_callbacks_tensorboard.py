@@ -179,7 +179,7 @@ def test_figures_of_zeros_can_be_drawn(tmp_path: Path) -> None:
 
     zero = torch.zeros(3)
     save(draw_smoothness(Smoothness(zero, -zero, zero), "zeros"), tmp_path / "a.png")
-    save(draw_error(ErrorBound(zero, zero, zero, zero), "zeros"), tmp_path / "b.png")
+    save(draw_error(ErrorBound(*[zero] * 5), "zeros"), tmp_path / "b.png")
 
 
 def test_without_matplotlib_nothing_is_drawn_and_one_line_says_so(

@@ -1,0 +1,216 @@
+"""``qgnn seeds`` and ``qgnn study``: many runs of ``qgnn fit``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.study import (
+    SEED,
+    Execution,
+    Options,
+    ResultFile,
+    Study,
+    StudyError,
+    check_names,
+    execute,
+    merge,
+    parse_seeds,
+    parse_value,
+    plan,
+    read_config,
+    read_study,
+    table,
+)
+
+_WORKER = (sys.executable, "-m", "qgnn_lightning.cli._worker")
+_SPLITS: dict[str, Options] = {
+    "public": {"data.split": "public"},
+    "random": {"data.split": "random", "data.split_seed": SEED},
+}
+#: Options of `qgnn fit` without a dot; all but the first are refused with a reason.
+_FIT_ONLY = ("--observers", "--seed_everything", "--run_dir", "--ckpt_path")
+_FIT_OPTIONS = "any option of `qgnn fit`, such as --model.bits int2, holds for all runs"
+
+
+def run_seeds(arguments: list[str]) -> None:
+    """Run one configuration with several seeds.
+
+    Args:
+        arguments: What was typed after ``qgnn seeds``.
+
+    Raises:
+        UsageError: If the command line or a configuration file is wrong.
+    """
+    parser = _Parser(
+        prog="qgnn seeds",
+        description="Train one configuration with several seeds: mean and spread of the accuracy.",
+        epilog=f"{_FIT_OPTIONS}. Finished runs are not repeated.",
+    )
+    parser.add_argument(
+        "-c", "--config", type=Path, action="append", default=[], help="as of `qgnn fit`"
+    )
+    parser.add_argument("--seeds", default="10", help="how many (10), 0..9, or 3,5 (default 10)")
+    parser.add_argument(
+        "--splits",
+        nargs="+",
+        choices=_SPLITS,
+        default=[],
+        help="public, random (another one for every seed) or both; by default what the "
+        "configuration says",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="by default runs/CONFIG_seeds"
+    )
+    options, typed = _parse(parser, arguments)
+    with _usage_errors():
+        study = _seeds_study(options, typed)
+        folder = options.output or Path("runs") / f"{study.name}_seeds"
+        folder.mkdir(parents=True, exist_ok=True)
+        command = shlex.join(["qgnn", "seeds", *arguments])
+        results = ResultFile.open(folder / "results.json", study, command)
+        _run(results, Execution(_WORKER, options.jobs, folder / "runs"), options.dry_run)
+
+
+def run_study(arguments: list[str]) -> None:
+    """Run the cells of a study.
+
+    Args:
+        arguments: What was typed after ``qgnn study``.
+
+    Raises:
+        UsageError: If the command line or the study is wrong.
+    """
+    parser = _Parser(
+        prog="qgnn study",
+        description="Train every cell of a study with several seeds, and make its table.",
+        epilog=f"{_FIT_OPTIONS}. Finished runs are not repeated.",
+    )
+    parser.add_argument("study", type=Path, metavar="STUDY.yaml", help="base, axes, seeds, exclude")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE.json",
+        help="by default results/STUDY.json beside the study; the table is FILE.md",
+    )
+    options, typed = _parse(parser, arguments)
+    with _usage_errors():
+        study = read_study(options.study, typed)
+        path = options.output
+        if path is None:
+            path = options.study.parent / "results" / f"{study.name}.json"
+            path.parent.mkdir(exist_ok=True)
+        command = shlex.join(["qgnn", "study", *arguments])
+        results = ResultFile.open(path, study, command)
+        _run(results, Execution(_WORKER, options.jobs), options.dry_run)
+
+
+def _seeds_study(options: argparse.Namespace, typed: Options) -> Study:
+    check_names(typed, "the command line")
+    splits = {name: _SPLITS[name] for name in options.splits}
+    for name in ("data.split", "data.split_seed"):
+        if splits and name in typed:
+            raise StudyError(f"--{name} contradicts --splits, which sets it")
+    base = merge(*(read_config(path) for path in options.config), typed)
+    name = options.config[-1].stem if options.config else "default"
+    axes = {"split": splits} if splits else {}
+    return Study(name, base, axes, parse_seeds(options.seeds))
+
+
+def _run(results: ResultFile, execution: Execution, dry_run: bool) -> None:
+    print(plan(results), flush=True)
+    if dry_run:
+        return
+    try:
+        with _sigterm_stops():
+            execute(results, execution)
+    finally:
+        if results.runs:
+            print(f"\n{table(results.rows())}\n\nresults  {results.path}, {results.table_path}")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises :class:`UsageError` where argparse exits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs, allow_abbrev=False)
+        self.add_argument(
+            "--jobs", type=_positive, default=num_cpus(), metavar="N", help="processes at a time, "
+            "with one thread each (default: the processors, %(default)s)"
+        )  # fmt: skip
+        self.add_argument("--dry_run", action="store_true", help="only list what is to be done")
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(re.sub(r"^argument (?:-\w/)?(--\w+|\w+): ", r"\1: ", message))
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def num_cpus() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _parse(parser: _Parser, arguments: Sequence[str]) -> tuple[argparse.Namespace, Options]:
+    """Our options, and those of ``qgnn fit``: ``--model.bits int2`` or ``--model.bits=int2``."""
+    ours: list[str] = []
+    typed: Options = {}
+    words = iter(arguments)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not _is_of_fit(name):
+            ours.append(word)
+            continue
+        if not equals:
+            value = next(words, "--")
+            if value.startswith("--"):
+                raise UsageError(f"{name} needs a value")
+        typed = merge(typed, {name.removeprefix("--"): parse_value(value)})
+    return parser.parse_args(ours), typed
+
+
+def _is_of_fit(name: str) -> bool:
+    return name.startswith("--") and ("." in name or name in _FIT_ONLY)
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except StudyError as error:
+        raise UsageError(str(error)) from error
+
+
+@contextmanager
+def _sigterm_stops() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, with code 143."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(signum: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + signum)

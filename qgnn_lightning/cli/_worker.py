@@ -1,0 +1,77 @@
+"""A process that runs one `qgnn fit` after another: the libraries are loaded once.
+
+Takes lines of JSON with ``command``, ``arguments`` and ``log``, and answers each with an exit
+code. What a run prints goes to its log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from qgnn_lightning.cli._errors import FAILED, WRONG_USAGE, UsageError, complain
+from qgnn_lightning.cli._main import main
+
+
+def serve() -> None:
+    """Do what comes in on the standard input until it ends."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        for line in sys.stdin:
+            request = json.loads(line)
+            with _printing_to(Path(request["log"])):
+                code = _COMMANDS[request["command"]](request["arguments"])
+            print(code, file=answers, flush=True)
+            if code > 128:  # stopped by a signal
+                return
+
+
+@contextmanager
+def _printing_to(log: Path) -> Iterator[None]:
+    """Whatever this process and its libraries print goes to a file."""
+    before = [os.dup(1), os.dup(2)]
+    with log.open("w", encoding="utf-8") as file:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, handle in zip((1, 2), before, strict=True):
+            os.dup2(handle, number)
+            os.close(handle)
+
+
+def _fit(arguments: list[str]) -> int:
+    return main(["fit", *arguments])
+
+
+def _check(arguments: list[str]) -> int:
+    """Read the options, and do nothing."""
+    from qgnn_lightning.cli._command_line import CommandLine
+    from qgnn_lightning.cli._quiet import quiet
+
+    class OptionsOnly(CommandLine):
+        def instantiate_classes(self) -> None:
+            pass
+
+        def _run_subcommand(self, subcommand: str) -> None:
+            pass
+
+    try:
+        with quiet():
+            OptionsOnly(["fit", *arguments])
+    except Exception as error:
+        complain("qgnn fit", error)
+        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+    return 0
+
+
+_COMMANDS = {"fit": _fit, "check": _check}
+
+if __name__ == "__main__":
+    serve()
