@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from qgnn_lightning.cli import main
+from qgnn_lightning.study import read_study
 
 _PROJECT = Path(__file__).parents[1]
 _README = (_PROJECT / "README.md").read_text(encoding="utf-8")
@@ -47,7 +48,8 @@ def graph() -> dict[str, torch.Tensor]:
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     """An empty folder that sees the configurations, as the project's own does."""
-    (tmp_path / "configs").symlink_to(_PROJECT / "configs")
+    for name in ("configs", "benchmarks"):
+        (tmp_path / name).symlink_to(_PROJECT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["qgnn"])
     return tmp_path
@@ -69,11 +71,33 @@ def test_training_and_using_a_run(folder, data_root):
         run = ["--run_dir", f"run{number}", *_QUICK]
         source = [] if line == "qgnn fit" or "digits" in line else [planetoid]
         assert main([*shlex.split(line)[1:], *source, *run]) == 0, line
-    used = [line for line in commands("qgnn") if line not in fits]
+    used = [line for line in commands("qgnn") if line not in [*fits, *comparisons()]]
     assert len(used) >= 5
     for line in used:
         arguments = shlex.split(line.replace("RUN", f"run{len(fits) - 1}"))[1:]
         assert main([*arguments, *([planetoid] if "-c" in arguments else [])]) == 0, line
+
+
+def comparisons() -> list[str]:
+    """The commands that start many runs."""
+    return [line for line in commands("qgnn") if line.startswith(("qgnn seeds", "qgnn study"))]
+
+
+def test_comparisons(folder, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(_PROJECT))
+    assert len(comparisons()) == 2
+    for line in comparisons():
+        quick = [*_QUICK, "--seeds=1"] if "seeds -c" in line else []
+        assert main([*shlex.split(line)[1:], *quick]) == 0, line
+    assert (folder / "seeds" / "results.md").is_file()
+
+
+def test_the_study_of_the_example_is_read(folder):
+    (text,) = blocks("text")
+    place = folder / "a" / "b"
+    place.mkdir(parents=True)
+    (place / "study.yaml").write_text(text)
+    assert len(read_study(place / "study.yaml", {}).cells()) == 3
 
 
 def test_python_examples(graph):

@@ -48,8 +48,8 @@ def table() -> str:
         "",
         "Test accuracy in percent at the best validation epoch, mean ± standard deviation over "
         "5 seeds, 10 propagation steps, fixed public split.",
-        "Source: [benchmarks/accuracy/results](benchmarks/accuracy/results), made by "
-        "`python benchmarks/accuracy/seeds.py cora_int2` and the like.",
+        "Source: [benchmarks/accuracy/results](benchmarks/accuracy/results), where every run "
+        "names its commit and its command.",
     ]
     return "\n".join(lines)
 

@@ -1,0 +1,174 @@
+"""``qgnn seeds`` and ``qgnn study`` with real trainings."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from study_cases import read
+
+from qgnn_lightning.cli import main
+
+_PROJECT = Path(__file__).parents[2]
+_SMALL = {
+    "data.source": "block_model", "data.num_nodes": 60, "data.num_edges": 150,
+    "data.num_features": 8, "data.num_classes": 3, "data.split": "random",
+    "data.num_train_per_class": 5, "data.num_val": 15, "data.num_test": 20,
+    "model.hidden_features": 8, "model.num_steps": 3, "trainer.accelerator": "cpu",
+    "trainer.max_epochs": 3,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(_PROJECT))
+    monkeypatch.delenv("QGNN_DEBUG", raising=False)
+
+
+def write_study(**changes: object) -> Path:
+    axes = {"bits": {one: {"model.bits": one} for one in ("int2", "float32")}}
+    content = {"base": [_SMALL], "axes": axes, "seeds": 2, **changes}
+    path = Path("study.yaml")
+    path.write_text(json.dumps(content))
+    return path
+
+
+def accuracies(path: Path) -> dict[str, dict[str, float]]:
+    """Everything that was measured, but for the time, by cell and seed."""
+    return {
+        f"{cell['values']} {run['seed']}": {
+            name: value for name, value in run["measures"].items() if "seconds" not in name
+        }
+        for cell in read(path)["cells"]
+        for run in cell["runs"]
+    }
+
+
+def test_a_run_is_the_same_first_second_and_alone(capsys):
+    """Runs in one process leave no traces in each other."""
+    assert main(["study", str(write_study()), "-o", "forward.json", "--jobs", "1"]) == 0
+    axes = {"bits": {one: {"model.bits": one} for one in ("float32", "int2")}}
+    study = str(write_study(axes=axes, seeds=[1, 0]))
+    assert main(["study", study, "-o", "backward.json", "--jobs", "1"]) == 0
+    forward, backward = accuracies(Path("forward.json")), accuracies(Path("backward.json"))
+    assert forward == backward
+    assert len(forward) == 4
+    assert "| int2 |" in capsys.readouterr().out
+    words = [f"--{name}={value}" for name, value in _SMALL.items()]
+    command = ["fit", *words, "--model.bits=int2", "--seed_everything=1", "--run_dir=alone"]
+    done = subprocess.run(
+        [sys.executable, "-m", "qgnn_lightning.cli", *command], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    alone = read(Path("alone/results.json"))
+    last = alone["diagnostics"]["dirichlet_energy/symmetric"]["values"][-1]
+    measured = forward["{'bits': 'int2'} 1"]
+    assert measured["accuracy.test"] == alone["accuracy"]["test"]
+    assert measured["dirichlet_energy/symmetric/last"] == float(f"{last:.6g}")
+    assert {"quantization_error/relative/last", "constraint/multiplier/largest"} <= measured.keys()
+
+
+def test_seeds_and_splits(capsys):
+    Path("small.yaml").write_text(json.dumps({"data": {"source": "digits"}}))
+    arguments = [
+        "seeds", "-c", "small.yaml", "--seeds", "3,5", "--splits", "public", "random",
+        "--trainer.max_epochs", "2", "--observers=false", "-o", "out", "--jobs", "2",
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    content = read(Path("out/results.json"))
+    assert [cell["values"]["split"] for cell in content["cells"]] == ["public", "random"]
+    assert content["seeds"] == [3, 5]
+    configs = [read(path)["config"] for path in Path("out/runs").glob("*/results.json")]
+    assert sorted((one["data"]["split"], one["data"]["split_seed"]) for one in configs) == [
+        ("public", 0), ("public", 0), ("random", 3), ("random", 5)
+    ]  # fmt: skip
+    assert {one["trainer"]["max_epochs"] for one in configs} == {2}
+    assert "[4/4]" in capsys.readouterr().out
+    assert main(arguments) == 0
+    assert "4 finished, 0 to do" in capsys.readouterr().out
+
+
+def test_a_failing_cell_gives_code_1_and_its_error(capsys):
+    axes = {"rate": {"good": {"model.learning_rate": 0.01}, "bad": {"model.learning_rate": -1.0}}}
+    path = write_study(axes=axes, seeds=1)
+    assert main(["study", str(path), "-o", "out.json", "--jobs", "1"]) == 1
+    captured = capsys.readouterr()
+    assert "1 of 2 runs failed, the first: rate=bad seed 0: learning_rate must be" in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert [len(cell["runs"]) for cell in read(Path("out.json"))["cells"]] == [1, 0]
+
+
+def test_an_unknown_option_is_named_before_anything_runs(capsys):
+    axes = {"bits": {"good": {"model.bits": "int2"}, "bad": {"model.bitz": "int2"}}}
+    assert main(["study", str(write_study(axes=axes)), "-o", "out.json"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("qgnn study: error: bits=bad: unknown option --model.bitz: did you")
+    assert len(error.splitlines()) == 1
+
+
+def test_a_dry_run_lists_the_cells_and_writes_nothing(capsys):
+    assert main(["study", str(write_study()), "-o", "out.json", "--dry_run"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "2 cells, 4 runs: 0 finished, 4 to do", "    0 of 2  bits=int2", "    0 of 2  bits=float32"
+    ]  # fmt: skip
+    assert not Path("out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["seeds", "--seeds", "x"], "seeds must be how many (10), a range (0..9) or a list (3,5)"),
+        (["seeds", "--splits", "other"], "--splits: invalid choice: 'other'"),
+        (["seeds", "--jobs", "0"], "--jobs: must be a whole number of at least 1, got '0'"),
+        (["seeds", "--model.bits"], "--model.bits needs a value"),
+        (["seeds", "--model.bits", "--dry_run"], "--model.bits needs a value"),
+        (["seeds", "--bits", "int2"], "unrecognized arguments: --bits int2"),
+        (["seeds", "--seed_everything", "3"], "the command line must not set seed_everything"),
+        (["seeds", "-c", "no.yaml"], "no.yaml cannot be read"),
+        (
+            ["seeds", "--splits", "random", "--data.split_seed", "3"],
+            "--data.split_seed contradicts --splits",
+        ),
+        (["study"], "required: STUDY.yaml"),
+        (["study", "no.yaml"], "no.yaml cannot be read: No such file"),
+    ],
+)
+def test_wrong_usage_gives_one_line_and_code_2(arguments, message, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_the_children_and_keeps_what_is_finished(number, code):
+    study = write_study(base=[_SMALL, {"trainer.max_epochs": 2}], axes={}, seeds=50)
+    process = subprocess.Popen(
+        [
+            sys.executable, "-u", "-m", "qgnn_lightning.cli", "study", str(study),
+            "-o", "out.json", "--jobs", "1", "--observers", "false",
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("[ 1/50]"):
+            break
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) == 1
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "the same command goes on" in errors
+    assert len(read(Path("out.json"))["cells"][0]["runs"]) >= 1
+    deadline = time.monotonic() + 10
+    while any(os.path.exists(f"/proc/{child}") for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
