@@ -50,8 +50,15 @@ def _fit(arguments: list[str]) -> int:
     return main(["fit", *arguments])
 
 
-def _check(arguments: list[str]) -> int:
-    """Read the options, and do nothing."""
+def check_options(arguments: list[str]) -> int:
+    """Read options of ``qgnn fit`` and do nothing with them; what is wrong is printed.
+
+    Args:
+        arguments: What would be typed after ``qgnn fit``.
+
+    Returns:
+        The exit code.
+    """
     from qgnn_lightning.cli._command_line import CommandLine
     from qgnn_lightning.cli._quiet import quiet
 
@@ -71,7 +78,7 @@ def _check(arguments: list[str]) -> int:
     return 0
 
 
-_COMMANDS = {"fit": _fit, "check": _check}
+_COMMANDS = {"fit": _fit, "check": check_options}
 
 if __name__ == "__main__":
     serve()

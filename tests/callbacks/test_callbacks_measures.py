@@ -17,12 +17,13 @@ from qgnn_lightning.callbacks import (
     Figures,
     Oversmoothing,
     QuantizationError,
+    measure_all,
 )
 from qgnn_lightning.callbacks._observer import Subject
 from qgnn_lightning.callbacks._quantization_error import measure_messages
 from qgnn_lightning.callbacks._series import Series, shown_steps, step_tag
 from qgnn_lightning.lightning_module import NodeClassifier
-from qgnn_lightning.nn import error_bound
+from qgnn_lightning.nn import error_bound, exact_steps
 
 
 def last_scalars(trainer: object) -> dict[str, float]:
@@ -89,6 +90,32 @@ def test_errors_and_bounds(trained: tuple[dict[str, float], NodeClassifier]) -> 
         found = [scalars[f"quantization_error/{name}/step_{k:03d}"] for k in range(1, 5)]
         assert found == pytest.approx(getattr(bound, name).tolist(), rel=1e-6)
     assert "quantization_error/sharp/step_000" not in scalars
+    recurrence = model.network.propagation.recurrence
+    strengths = model.network.propagation.correction_strengths()
+    exact = exact_steps(recurrence, strengths, start, graph.adjacency)
+    norms = torch.stack([h.norm() for h in exact])
+    for name, error in (("relative", bound.measured), ("relative_sharp", bound.sharp)):
+        found = [scalars[f"quantization_error/{name}/step_{k:03d}"] for k in range(1, 5)]
+        assert found == pytest.approx((error / norms).tolist(), rel=1e-6)
+
+
+def test_measures_of_a_network_without_a_training(
+    trained: tuple[dict[str, float], NodeClassifier],
+) -> None:
+    """What goes into results.json is what is logged, for all steps."""
+    scalars, model = trained
+    subject = Subject(model.network, small_graph())
+    observers = [Oversmoothing(), QuantizationError(), ConstraintMonitor(), Figures()]
+    with torch.no_grad():
+        found = measure_all(observers, subject)
+    steps = {
+        step_tag(tag, one["first"] + i): value
+        for tag, one in found.items()
+        for i, value in enumerate(one["values"])
+    }
+    measured = {tag: one for tag, one in scalars.items() if "/step_" in tag}
+    assert measured.keys() <= steps.keys()
+    assert measured == pytest.approx({tag: steps[tag] for tag in measured}, rel=1e-5, abs=1e-6)
 
 
 @torch.no_grad()
@@ -207,11 +234,11 @@ def test_many_steps_are_thinned_for_the_dashboard_only(train: Train, tmp_path: P
     tags = read(logger.log_dir).Tags()["scalars"]
     measures = [tag for tag in tags if tag.startswith("dirichlet_energy/symmetric/")]
     assert measures == [f"dirichlet_energy/symmetric/step_{k:03d}" for k in range(0, 65, 4)]
-    assert len(tags) <= 13 * 17 + 1 + 5
+    assert len(tags) <= 15 * 17 + 1 + 5
     text = (Path(logger.log_dir) / "diagnostics.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
     found = {line["tag"]: line for line in lines}
-    assert len(found) == len(lines) == 13
+    assert len(found) == len(lines) == 15
     assert len(found["dirichlet_energy/symmetric"]["values"]) == 65
     assert found["dirichlet_energy/symmetric"]["first"] == 0
     assert len(found["quantization_error/sharp"]["values"]) == 64

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from study_cases import read
 
 from qgnn_lightning.cli import main
@@ -40,39 +41,30 @@ def write_study(**changes: object) -> Path:
     return path
 
 
-def accuracies(path: Path) -> dict[str, dict[str, float]]:
-    """Everything that was measured, but for the time, by cell and seed."""
-    return {
-        f"{cell['values']} {run['seed']}": {
-            name: value for name, value in run["measures"].items() if "seconds" not in name
-        }
-        for cell in read(path)["cells"]
-        for run in cell["runs"]
-    }
-
-
-def test_a_run_is_the_same_first_second_and_alone(capsys):
+def test_a_run_is_the_same_in_a_process_of_its_own_and_after_another():
     """Runs in one process leave no traces in each other."""
-    assert main(["study", str(write_study()), "-o", "forward.json", "--jobs", "1"]) == 0
-    axes = {"bits": {one: {"model.bits": one} for one in ("float32", "int2")}}
-    study = str(write_study(axes=axes, seeds=[1, 0]))
-    assert main(["study", study, "-o", "backward.json", "--jobs", "1"]) == 0
-    forward, backward = accuracies(Path("forward.json")), accuracies(Path("backward.json"))
-    assert forward == backward
-    assert len(forward) == 4
-    assert "| int2 |" in capsys.readouterr().out
     words = [f"--{name}={value}" for name, value in _SMALL.items()]
-    command = ["fit", *words, "--model.bits=int2", "--seed_everything=1", "--run_dir=alone"]
-    done = subprocess.run(
-        [sys.executable, "-m", "qgnn_lightning.cli", *command], capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    alone = read(Path("alone/results.json"))
-    last = alone["diagnostics"]["dirichlet_energy/symmetric"]["values"][-1]
-    measured = forward["{'bits': 'int2'} 1"]
-    assert measured["accuracy.test"] == alone["accuracy"]["test"]
-    assert measured["dirichlet_energy/symmetric/last"] == float(f"{last:.6g}")
-    assert {"quantization_error/relative/last", "constraint/multiplier/largest"} <= measured.keys()
+    assert main(["seeds", *words, "--seeds", "0,1", "-o", "both", "--jobs", "1"]) == 0
+    command = ["fit", *words, "--seed_everything=1", "--run_dir=alone"]
+    main_module = [sys.executable, "-m", "qgnn_lightning.cli"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*main_module, *command], env=environment, check=True, capture_output=True)
+    (second,) = Path("both/runs").glob("seed_1-*")
+    for name in ("best", "last"):
+        one, other = (
+            torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"]
+            for folder in (second, Path("alone"))
+        )
+        assert one.keys() == other.keys()
+        assert all(torch.equal(value, other[key]) for key, value in one.items())
+    alone, run = read(Path("alone/results.json")), read(second / "results.json")
+    assert run["diagnostics"] == alone["diagnostics"]
+    assert run["accuracy"] == alone["accuracy"]
+    kept = read(Path("both/results.json"))["cells"][0]["runs"][1]["measures"]
+    assert kept["accuracy.test"] == alone["accuracy"]["test"]
+    for tag in ("quantization_error/relative", "constraint/multiplier", "mean_average_distance"):
+        last = alone["diagnostics"][tag]["values"][-1]
+        assert kept[f"{tag}/last"] == float(f"{last:.6g}")
 
 
 def test_seeds_and_splits(capsys):

@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from qgnn_lightning.study import Run, Study, StudyError, merge, parse_seeds, parse_value, read_study
 from qgnn_lightning.study._options import flatten, nest, to_yaml
 
-_STUDIES = sorted((Path(__file__).parents[2] / "benchmarks" / "accuracy").glob("*.yaml"))
-
 
 def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "study.yaml"
@@ -156,17 +154,6 @@ def test_the_order_of_options_and_the_axes_names_do_not_matter_to_the_key():
     one = Study("s", {"model.dropout": 0.5}, {"a": {"b": {"model.bits": "int2"}}}, (0,))
     other = Study("t", {"model.bits": "int2", "model.dropout": 0.5}, {}, (0,))
     assert one.cells()[0].runs[0].key == other.cells()[0].runs[0].key
-
-
-@pytest.mark.parametrize("path", _STUDIES, ids=lambda path: path.stem)
-def test_the_studies_of_the_project_are_read(path):
-    cells = read_study(path, {}).cells()
-    keys = [run.key for cell in cells for run in cell.runs]
-    assert len(set(keys)) == len(keys), "two cells are the same run"
-
-
-def test_the_project_has_its_studies():
-    assert {"main", "bits", "depth", "constraint", "ablation"} <= {one.stem for one in _STUDIES}
 
 
 def test_nothing_heavy_is_imported():
