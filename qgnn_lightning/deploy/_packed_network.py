@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -222,12 +223,17 @@ def pack_on(grid: Grid, x: Tensor) -> Tensor:
     return kernels.quantize_pack(x, kernel_grid(grid))
 
 
+_PACKED_GRAPHS: WeakKeyDictionary[Adjacency, kernels.PackedGraph] = WeakKeyDictionary()
+
+
 def packed_graph(adjacency: Adjacency) -> kernels.PackedGraph:
-    """The graph as the kernels read it."""
-    return kernels.PackedGraph(
-        adjacency.rowptr,
-        adjacency.col.to(torch.int32),
-        adjacency.inv_degree.flatten(),
-        adjacency.inv_sqrt_degree.flatten(),
-        adjacency.sqrt_degree.flatten(),
-    )
+    """The graph as the kernels read it, made and checked once for each adjacency."""
+    if adjacency not in _PACKED_GRAPHS:
+        _PACKED_GRAPHS[adjacency] = kernels.PackedGraph(
+            adjacency.rowptr,
+            adjacency.col.to(torch.int32),
+            adjacency.inv_degree.flatten(),
+            adjacency.inv_sqrt_degree.flatten(),
+            adjacency.sqrt_degree.flatten(),
+        )
+    return _PACKED_GRAPHS[adjacency]
