@@ -13,11 +13,13 @@ from torch.nn import functional
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
+from qgnn_lightning.baselines import make_network
 from qgnn_lightning.data import GraphBatch, Stage
 from qgnn_lightning.nn import (
+    GraphNetwork,
     NetworkConfig,
+    PropagatingNetwork,
     PropagationConfig,
-    QuantizedGNN,
     SmoothnessAwarePropagation,
 )
 from qgnn_lightning.quantization import QuantizerName, make_precision
@@ -55,24 +57,31 @@ class NodeClassifier(LightningModule):
         order: ``encode``: to class scores, then propagate; ``embed``: propagate hidden
             features, then classify.
         quantizer: How activations and messages are quantized: ``least_squares``,
-            ``learned_range`` (QLR), ``min_max``, ``bitwise_truncation`` (BT) or
-            ``skewness_truncation`` (BT*).
+            ``learned_range`` (QLR), ``min_max``, ``lsq``, ``degree_quant``,
+            ``bitwise_truncation`` (BT) or ``skewness_truncation`` (BT*).
         weight_quantizer: How input features and weights are quantized; the same choices.
         per_channel_weights: Whether each output feature has a range of weights of its own.
         range_momentum: Weight of the newest range of the data in the tracked one, in (0, 1].
         propagation: ``smoothness_aware``, ``unrolled_multiplier``, ``released_code``,
             ``personalized`` or ``powers``.
         messages: ``direct``, ``delta_sigma``, or ``auto``: delta-sigma below 8 bits.
-        num_steps: Propagation steps :math:`K`, at least 1.
+        num_steps: Propagation steps :math:`K`, or layers (``gcn``, ``gcnii``), at least 1.
         smoothing: Weight :math:`\mu` of the smoothness.
         step_size: Step :math:`\eta` of the descent on the embeddings.
-        restart: Weight of the input in every step (``personalized``).
+        restart: Weight of the input in every step (``personalized``, ``appnp``, ``gcnii``).
         budget: Limit of the energy of the change per step.
         budget_unit: ``input_energy``, a fraction of the input's energy, or ``per_edge``.
         dual_step_size: Step of the ascent on the multipliers.
         residual_bits: Bits of the stored residual of delta-sigma messages, 8 or 16.
+        architecture: ``decoupled``: two linear layers and the ``propagation``; or a baseline:
+            ``gcn``, ``appnp``, ``sgc``, or in full precision only ``gcnii``, ``elastic``.
+        residual: Whether each hidden layer adds its input (``gcn``).
+        identity_mapping: How much the layers differ from the identity (``gcnii``).
+        sparsity: Weight of the norm of the neighbours' differences (``elastic``).
         learning_rate: Learning rate of the weights.
         weight_decay: L2 penalty on the weights; the ranges have none.
+        part_weight_decay: L2 penalties on the weights of single parts of the network, by name,
+            which override ``weight_decay``.
         range_learning_rate: Learning rate of the learned ranges.
         lr_decay: Factor on all learning rates every ``lr_decay_every`` epochs, in (0, 1].
         lr_decay_every: Epochs between two decays.
@@ -110,8 +119,13 @@ class NodeClassifier(LightningModule):
         budget_unit: Literal["input_energy", "per_edge"] = "input_energy",
         dual_step_size: float = 0.1,
         residual_bits: Literal[8, 16] = 16,
+        architecture: Literal["decoupled", "gcn", "gcnii", "appnp", "sgc", "elastic"] = "decoupled",
+        residual: bool = False,
+        identity_mapping: float = 0.5,
+        sparsity: float = 3.0,
         learning_rate: float = 0.01,
         weight_decay: float = 5e-4,
+        part_weight_decay: dict[str, float] | None = None,
         range_learning_rate: float = 0.01,
         lr_decay: float = 1.0,
         lr_decay_every: int = 50,
@@ -145,8 +159,12 @@ class NodeClassifier(LightningModule):
                 dual_step_size=dual_step_size,
                 residual_bits=residual_bits,
             ),
+            architecture=architecture,
+            residual=residual,
+            identity_mapping=identity_mapping,
+            sparsity=sparsity,
         )
-        self.network: QuantizedGNN
+        self.network: GraphNetwork
         self._teacher: list[NodeClassifier] = []  # in a list: not a part of this module's state
         if num_features is not None and num_classes is not None:
             self._build(num_features, num_classes)
@@ -173,7 +191,7 @@ class NodeClassifier(LightningModule):
             self._build(data.num_features, data.num_classes)
 
     def _build(self, num_features: int, num_classes: int) -> None:
-        self.network = QuantizedGNN(num_features, num_classes, self.network_config)
+        self.network = make_network(num_features, num_classes, self.network_config)
         self.accuracies = nn.ModuleDict(
             {
                 f"{split}_accuracy": MulticlassAccuracy(num_classes, average="micro")
@@ -182,7 +200,7 @@ class NodeClassifier(LightningModule):
         )
 
     def forward(self, x: Tensor, graph: Any) -> Tensor:
-        """Class scores; see :class:`~qgnn_lightning.nn.QuantizedGNN`."""
+        """Class scores; see :class:`~qgnn_lightning.nn.GraphNetwork`."""
         scores: Tensor = self.network(x, graph)
         return scores
 
@@ -257,6 +275,8 @@ class NodeClassifier(LightningModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """One descent step, then one ascent step on the multipliers."""
         super().optimizer_step(*args, **kwargs)
+        if not isinstance(self.network, PropagatingNetwork):
+            return
         propagation = self.network.propagation
         if isinstance(propagation, SmoothnessAwarePropagation):
             if self.trainer.world_size > 1:
@@ -265,18 +285,18 @@ class NodeClassifier(LightningModule):
             propagation.ascend()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam with one group for the weights and one, without decay, for the ranges."""
+        """Adam with groups for the weights and one, without decay, for the ranges.
+
+        Raises:
+            ValueError: If ``part_weight_decay`` names no part of the network.
+        """
         hparams = self.hparams
         named = list(self.network.named_parameters())
         ranges = [parameter for name, parameter in named if name.endswith(".alpha")]
-        weights = [parameter for name, parameter in named if not name.endswith(".alpha")]
-        groups: list[dict[str, Any]] = [
-            {
-                "name": "weights",
-                "params": weights,
-                "lr": hparams["learning_rate"],
-                "weight_decay": hparams["weight_decay"],
-            }
+        weights = [(name, parameter) for name, parameter in named if not name.endswith(".alpha")]
+        groups = [
+            {"params": params, "name": name, "lr": hparams["learning_rate"], "weight_decay": decay}
+            for name, params, decay in self._decay_groups(weights)
         ]
         if ranges:
             lr = hparams["range_learning_rate"]
@@ -288,6 +308,31 @@ class NodeClassifier(LightningModule):
             optimizer, hparams["lr_decay_every"], hparams["lr_decay"]
         )
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def _decay_groups(
+        self, weights: list[tuple[str, nn.Parameter]]
+    ) -> list[tuple[str, list[nn.Parameter], float]]:
+        """The weights of the parts with a decay of their own, behind all others."""
+        parts = self.hparams["part_weight_decay"] or {}
+        found: dict[str, list[nn.Parameter]] = {name: [] for name in ("", *parts)}
+        for name, parameter in weights:
+            owner = max(
+                (part for part in parts if name.startswith(f"{part}.")), key=len, default=""
+            )
+            found[owner].append(parameter)
+        for part in parts:
+            if not found[part]:
+                children = [name for name, _ in self.network.named_children()]
+                raise ValueError(
+                    f"part_weight_decay must name parts of the network ({', '.join(children)}), "
+                    f"got {part!r}"
+                )
+        everything = {"": self.hparams["weight_decay"], **parts}
+        return [
+            (f"weights of {part}" if part else "weights", found[part], decay)
+            for part, decay in everything.items()
+            if found[part]
+        ]
 
     def _check_finite(self, loss: Tensor) -> None:
         if bool(loss.isfinite()):
@@ -308,6 +353,10 @@ def _check_training(hparams: Any) -> None:
     rules = {
         "learning_rate": (hparams["learning_rate"] > 0, "positive"),
         "weight_decay": (hparams["weight_decay"] >= 0, "at least 0"),
+        "part_weight_decay": (
+            all(decay >= 0 for decay in (hparams["part_weight_decay"] or {}).values()),
+            "at least 0 for each part",
+        ),
         "range_learning_rate": (hparams["range_learning_rate"] >= 0, "at least 0"),
         "lr_decay": (0 < hparams["lr_decay"] <= 1, "in (0, 1]"),
         "lr_decay_every": (hparams["lr_decay_every"] >= 1, "at least 1"),

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = [
     {"quantization", "graph", "constraints", "kernels", "storage", "provenance"},
     {"nn", "data"},
+    {"baselines"},
     {"lightning_module", "deploy"},
     {"callbacks", "run", "bench", "study"},
     {"cli", "__main__"},

@@ -34,7 +34,8 @@ class ConstraintMonitor(Recorder):
     Writes, for steps 1 to K, ``constraint/energy_of_change``; for a smoothness-aware
     propagation also ``constraint/violation`` (that energy minus the budget, measured in
     evaluation mode; negative where the constraint holds), ``constraint/multiplier``, and the
-    single number ``constraint/budget``.
+    single number ``constraint/budget``. Nothing is written where the network has layers in
+    place of a quantized propagation.
 
     Args:
         every_n_epochs: Training epochs between two measurements, at least 1.
@@ -47,6 +48,8 @@ class ConstraintMonitor(Recorder):
         super().__init__(every_n_epochs)
 
     def measure(self, subject: Subject) -> Measurement:
+        if not subject.has_propagation:
+            return Measurement()
         energy = measure_change_energy(subject)
         series = [Series.of("constraint/energy_of_change", energy)]
         scalars = {}

@@ -54,13 +54,18 @@ def _draw(trainer: Trainer, subject: Subject) -> Iterator[tuple[str, Figure]]:
     caption = _caption(trainer, subject)
     if subject.adjacency.symmetric:
         yield "smoothness", draw_smoothness(measure_smoothness(subject), caption)
-        if has_bound(subject.propagation):
+        if subject.has_propagation and has_bound(subject.propagation):
             bound = error_bound(subject.propagation, subject.start, subject.adjacency)
             yield "quantization_error", draw_error(bound, caption)
 
 
 def _caption(trainer: Trainer, subject: Subject) -> str:
     hparams = trainer.lightning_module.hparams
+    if not subject.has_propagation:
+        return (
+            f"{hparams['bits']}, {hparams['architecture']}, K = {subject.network.num_steps}, "
+            f"after {trainer.global_step} optimizer steps"
+        )
     delta_sigma = isinstance(subject.propagation.messages, DeltaSigmaMessages)
     return (
         f"{hparams['bits']}, {hparams['propagation'].replace('_', ' ')}, "

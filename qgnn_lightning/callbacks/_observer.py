@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from qgnn_lightning.data import GraphBatch
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.lightning_module import NodeClassifier
-from qgnn_lightning.nn import Propagation, QuantizedGNN
+from qgnn_lightning.nn import GraphNetwork, PropagatingNetwork, Propagation
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,23 +30,34 @@ class Subject:
         batch: The first validation batch.
     """
 
-    network: QuantizedGNN
+    network: GraphNetwork
     batch: GraphBatch
-
-    @property
-    def propagation(self) -> Propagation:
-        """The propagation of the network."""
-        return self.network.propagation
 
     @property
     def adjacency(self) -> Adjacency:
         """The graph."""
         return self.batch.adjacency
 
+    @property
+    def has_propagation(self) -> bool:
+        """Whether the network has a quantized propagation; most baselines have none."""
+        return isinstance(self.network, PropagatingNetwork)
+
+    @property
+    def propagation(self) -> Propagation:
+        """The propagation of a network that has one."""
+        return self._propagating.propagation
+
     @cached_property
     def start(self) -> Tensor:
         """What the propagation starts from: ``(num_nodes, num_classes or hidden_features)``."""
-        return self.network.propagation_input(self.batch.x)
+        return self._propagating.propagation_input(self.batch.x)
+
+    @property
+    def _propagating(self) -> PropagatingNetwork:
+        if not isinstance(self.network, PropagatingNetwork):
+            raise TypeError(f"{type(self.network).__name__} has no quantized propagation")
+        return self.network
 
 
 class Observer(Callback, ABC):

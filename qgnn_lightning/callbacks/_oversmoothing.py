@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +15,7 @@ from qgnn_lightning.graph import dirichlet_energy, mean_average_distance
 
 @dataclass(frozen=True, eq=False)
 class Smoothness:
-    """Measures of smoothness of the input and after each step.
+    """Measures of smoothness of the input and after each step or layer.
 
     Args:
         symmetric: Dirichlet energy that the propagation lowers.
@@ -34,7 +33,7 @@ class Smoothness:
 
 @torch.no_grad()
 def measure_smoothness(subject: Subject) -> Smoothness:
-    """Measure the input and the representation after each step."""
+    """Measure the input and the representation after each step or layer."""
     adjacency = subject.adjacency
     rows = [
         torch.stack(
@@ -44,19 +43,15 @@ def measure_smoothness(subject: Subject) -> Smoothness:
                 mean_average_distance(adjacency, h),
             ]
         )
-        for h in _representations(subject)
+        for h in subject.network.representations(subject.batch.x, adjacency)
     ]
     return Smoothness(*torch.stack(rows, dim=1))
 
 
-def _representations(subject: Subject) -> Iterator[Tensor]:
-    yield subject.start
-    for step in subject.propagation.steps(subject.start, subject.adjacency):
-        yield step.after.representation() * subject.adjacency.sqrt_degree
-
-
 class Oversmoothing(Recorder):
     """Records how smooth the representation is before the propagation and after each step.
+
+    Of networks made of graph convolutions, the layers are the steps.
 
     Writes, for steps 0 (the input) to K, ``dirichlet_energy/symmetric``,
     ``dirichlet_energy/mean_square`` and ``mean_average_distance``. Numbers that fall to 0 mean

@@ -12,7 +12,7 @@ from torch import Tensor
 from qgnn_lightning.callbacks._observer import Subject
 from qgnn_lightning.callbacks._recorder import Measurement, Recorder
 from qgnn_lightning.callbacks._series import Series
-from qgnn_lightning.nn import Propagation, error_bound
+from qgnn_lightning.nn import PropagatingNetwork, Propagation, error_bound
 from qgnn_lightning.quantization import (
     IdentityQuantizer,
     Quantizer,
@@ -88,7 +88,8 @@ class QuantizationError(Recorder):
     ``message/clipped_fraction``, ``message/signal_to_noise_ratio`` (in decibel) and
     ``message/scale``. Error and bounds are left out where no bound is known: unrolled
     multipliers, quantized aggregates or updates, a directed graph. Nothing is written where
-    messages are sent in full precision.
+    messages are sent in full precision, or where the network has layers in place of a
+    quantized propagation.
 
     Args:
         every_n_epochs: Training epochs between two measurements, at least 1.
@@ -102,7 +103,14 @@ class QuantizationError(Recorder):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_fit_start(trainer, pl_module)
-        propagation: Propagation = pl_module.network.propagation  # type: ignore[union-attr, assignment]
+        network = pl_module.network
+        if not isinstance(network, PropagatingNetwork):
+            rank_zero_info(
+                f"QuantizationError: {type(network).__name__} has no quantized propagation, "
+                "nothing is recorded"
+            )
+            return
+        propagation = network.propagation
         if sends_full_precision(propagation):
             rank_zero_info("QuantizationError: messages are not quantized, nothing is recorded")
         elif not has_bound(propagation):
@@ -112,7 +120,7 @@ class QuantizationError(Recorder):
             )
 
     def measure(self, subject: Subject) -> Measurement:
-        if sends_full_precision(subject.propagation):
+        if not subject.has_propagation or sends_full_precision(subject.propagation):
             return Measurement()
         quality = measure_messages(subject)
         series = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
 from torch.utils.tensorboard.summary import hparams
 
 from qgnn_lightning.callbacks._quantization_error import (
@@ -14,10 +15,17 @@ from qgnn_lightning.callbacks._quantization_error import (
 )
 from qgnn_lightning.callbacks._run_log import tensorboard_writers
 from qgnn_lightning.callbacks._series import step_tag
-from qgnn_lightning.nn import Propagation, SmoothnessAwarePropagation
+from qgnn_lightning.nn import PropagatingNetwork, Propagation, SmoothnessAwarePropagation
 
 #: Hyperparameters that runs mostly differ in: the first columns of the table of runs.
-MAIN_HYPERPARAMETERS = ("bits", "messages", "num_steps", "propagation", "quantizer")
+MAIN_HYPERPARAMETERS = (
+    "architecture",
+    "bits",
+    "messages",
+    "num_steps",
+    "propagation",
+    "quantizer",
+)
 #: Its last columns.
 METRICS = ("val/accuracy", "test/accuracy", "val/loss", "test/loss", "train/loss")
 
@@ -25,11 +33,11 @@ Chart = list[Any]
 Layout = dict[str, dict[str, Chart]]
 
 
-def make_layout(propagation: Propagation) -> Layout:
-    """Charts by category, for what the callbacks record of a propagation.
+def make_layout(network: nn.Module) -> Layout:
+    """Charts by category, for what the callbacks record of a network.
 
     Args:
-        propagation: The propagation that is observed.
+        network: The network that is observed.
     """
     layout = {
         "Training": {
@@ -41,10 +49,13 @@ def make_layout(propagation: Propagation) -> Layout:
             "Dirichlet energy per node, by step": _steps("dirichlet_energy/mean_square"),
             "Mean average distance, by step": _steps("mean_average_distance"),
         },
-        "Error after the last step": _last_error_charts(propagation),
-        "Quantization error": _error_charts(propagation),
-        "Constraint": _constraint_charts(propagation),
     }
+    if isinstance(network, PropagatingNetwork):
+        layout |= {
+            "Error after the last step": _last_error_charts(network.propagation),
+            "Quantization error": _error_charts(network.propagation),
+            "Constraint": _constraint_charts(network.propagation),
+        }
     return {category: charts for category, charts in layout.items() if charts}
 
 
@@ -111,7 +122,7 @@ class TensorBoardLayout(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for writer in tensorboard_writers(trainer):
-            writer.add_custom_scalars(make_layout(pl_module.network.propagation))  # type: ignore[union-attr, arg-type]
+            writer.add_custom_scalars(make_layout(pl_module.network))  # type: ignore[arg-type]
             experiment, start, _ = _summaries(trainer, pl_module)
             _write(writer, experiment, start)
 

@@ -122,8 +122,11 @@ class Application(CommandLine):
 
     @property
     def _experiment(self) -> str:
-        data, bits = self.options["data"], self.options["model"]["bits"]
-        return f"{data['name'] or data['source']}_{bits}".lower().replace("-", "_")
+        data, model = self.options["data"], self.options["model"]
+        parts = [data["name"] or data["source"], model["architecture"], model["bits"]]
+        if model["architecture"] == "decoupled":
+            del parts[1]
+        return "_".join(parts).lower().replace("-", "_")
 
     def _run_arguments(self, run: RunDirectory) -> dict[str, Any]:
         """Arguments of the trainer that belong to a directory."""

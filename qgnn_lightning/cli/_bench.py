@@ -138,6 +138,9 @@ def _load_network(path: Path) -> QuantizedGNN:
         module.load_state_dict(checkpoint["state_dict"])
     except (RuntimeError, AttributeError) as error:
         raise UsageError(f"--ckpt {path} does not hold the weights of its network") from error
+    if not isinstance(module.network, QuantizedGNN):
+        architecture = module.network.config.architecture
+        raise UsageError(f"--ckpt must hold a network that can be packed, got {architecture!r}")
     return module.network
 
 

@@ -17,7 +17,7 @@ from qgnn_lightning.deploy import (
     save_packed,
 )
 from qgnn_lightning.lightning_module import NodeClassifier
-from qgnn_lightning.nn import QuantizedGNN
+from qgnn_lightning.nn import GraphNetwork
 
 PACKED_SUFFIX = ".safetensors"
 
@@ -84,7 +84,7 @@ def run_info(arguments: list[str]) -> None:
         print(parts_table(describe_network(trained_network(path))))
 
 
-def trained_network(path: Path) -> QuantizedGNN:
+def trained_network(path: Path) -> GraphNetwork:
     """The network in a checkpoint, in evaluation mode.
 
     Args:

@@ -25,8 +25,11 @@ _FREE = frozenset(
         "budget_unit",
         "dual_step_size",
         "residual_bits",
+        "identity_mapping",
+        "sparsity",
         "learning_rate",
         "weight_decay",
+        "part_weight_decay",
         "range_learning_rate",
         "lr_decay",
         "lr_decay_every",
@@ -89,9 +92,12 @@ def check_agreement(stored: Mapping[str, Any], typed: Mapping[str, Any]) -> None
     Raises:
         UsageError: If they contradict each other; both values are named.
     """
+    parameters = signature(NodeClassifier).parameters
     for name, value in typed.items():
-        if name not in _FREE and value is not None and stored.get(name) != value:
+        # A checkpoint of an earlier version does not have every argument yet.
+        found = stored.get(name, parameters[name].default)
+        if name not in _FREE and value is not None and found != value:
             raise UsageError(
                 f"--model.{name} is {value!r}, but the checkpoint was trained with "
-                f"{stored.get(name)!r}: leave the option away, or train anew"
+                f"{found!r}: leave the option away, or train anew"
             )

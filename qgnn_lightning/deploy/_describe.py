@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from qgnn_lightning.deploy._packed_network import PackedGNN, PackedLinear
-from qgnn_lightning.nn import QuantizedGNN, QuantizedLinear
+from qgnn_lightning.nn import GraphNetwork, QuantizedGNN, QuantizedLinear
 from qgnn_lightning.quantization import Grid, Quantizer
 
 
@@ -40,8 +40,10 @@ def describe_packed(network: PackedGNN) -> list[Part]:
     ]
 
 
-def describe_network(network: QuantizedGNN) -> list[Part]:
+def describe_network(network: GraphNetwork) -> list[Part]:
     """The parts of a network as it is trained: weights in full precision."""
+    if not isinstance(network, QuantizedGNN):
+        return _baseline(network)
     messages = network.propagation.messages
     return [
         *_linear("encoder", network.encoder),
@@ -51,6 +53,22 @@ def describe_network(network: QuantizedGNN) -> list[Part]:
             [_grid(quantizer) for quantizer in messages.quantizers],
         ),
     ]
+
+
+def _baseline(network: GraphNetwork) -> list[Part]:
+    """A row for each set of parameters, and for each quantizer that is not a weight's."""
+    parts = []
+    for name, module in network.named_modules():
+        if isinstance(module, Quantizer):
+            if not name.endswith("weight_quantizer"):
+                parts.append(_grids(name, [_grid(module)]))
+            continue
+        for own, parameter in module.named_parameters(recurse=False):
+            if isinstance(module, QuantizedLinear) and own == "weight":
+                parts.append(_weight(f"{name} weight", module))
+            else:
+                parts.append(_plain(f"{name} {own}".strip(), parameter))
+    return parts
 
 
 def _packed_linear(name: str, layer: PackedLinear) -> list[Part]:
@@ -64,13 +82,16 @@ def _packed_linear(name: str, layer: PackedLinear) -> list[Part]:
 
 
 def _linear(name: str, layer: QuantizedLinear) -> list[Part]:
-    grid = _grid(layer.weight_quantizer)
-    bits, weight = layer.weight_quantizer.num_bits, layer.weight
     return [
         _grids(f"{name} input", [_grid(layer.input_quantizer)]),
-        Part(f"{name} weight", bits, _spread([grid]), tuple(weight.shape), weight.nbytes),
+        _weight(f"{name} weight", layer),
         _plain(f"{name} bias", layer.bias),
     ]
+
+
+def _weight(name: str, layer: QuantizedLinear) -> Part:
+    bits, spread = layer.weight_quantizer.num_bits, _spread([_grid(layer.weight_quantizer)])
+    return Part(name, bits, spread, tuple(layer.weight.shape), layer.weight.nbytes)
 
 
 def _plain(name: str, tensor: Tensor) -> Part:

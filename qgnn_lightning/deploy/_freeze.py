@@ -11,12 +11,18 @@ from qgnn_lightning.deploy._packed_network import (
     PackedLinear,
     PackedPropagation,
 )
-from qgnn_lightning.nn import DeltaSigmaMessages, Propagation, QuantizedGNN, QuantizedLinear
+from qgnn_lightning.nn import (
+    DeltaSigmaMessages,
+    GraphNetwork,
+    Propagation,
+    QuantizedGNN,
+    QuantizedLinear,
+)
 from qgnn_lightning.quantization import Grid, Quantizer
 
 
 @torch.no_grad()
-def freeze(network: QuantizedGNN) -> PackedGNN:
+def freeze(network: GraphNetwork) -> PackedGNN:
     """Pack a trained network: weights, input and messages become integers of their bits.
 
     The packed network's codes and integer sums equal those of ``network`` in evaluation mode.
@@ -25,10 +31,15 @@ def freeze(network: QuantizedGNN) -> PackedGNN:
         network: A trained network whose operand stages all have 2, 4 or 8 bits.
 
     Raises:
-        ValueError: If a stage has other bits, or the propagation has no packed form (unrolled
-            multipliers, quantized aggregates or updates).
+        ValueError: If it is no :class:`QuantizedGNN`, a stage has other bits, or the propagation
+            has no packed form (unrolled multipliers, quantized aggregates or updates).
         RuntimeError: If the network was never trained.
     """
+    if not isinstance(network, QuantizedGNN):
+        raise ValueError(
+            f"architecture {network.config.architecture!r} in {network.config.precision} cannot "
+            "be packed: only two quantized linear layers and a propagation can"
+        )
     return PackedGNN(
         order=network.config.order,
         encoder=_linear(network.encoder, "input"),

@@ -3,17 +3,25 @@
 from qgnn_lightning.nn._affine import AffinePropagation
 from qgnn_lightning.nn._delta_sigma_messages import DeltaSigmaMessages
 from qgnn_lightning.nn._direct_messages import DirectMessages
+from qgnn_lightning.nn._elastic import ElasticPropagation
 from qgnn_lightning.nn._error_bound import ErrorBound, contraction, error_bound, exact_steps
 from qgnn_lightning.nn._factory import (
     PropagationConfig,
     make_messages,
     make_propagation,
 )
+from qgnn_lightning.nn._gcn_conv import QuantizedGCNConv
 from qgnn_lightning.nn._linear import QuantizedLinear
 from qgnn_lightning.nn._messages import Messages
-from qgnn_lightning.nn._networks import NetworkConfig, QuantizedGNN
+from qgnn_lightning.nn._networks import (
+    ArchitectureName,
+    GraphNetwork,
+    NetworkConfig,
+    PropagatingNetwork,
+    QuantizedGNN,
+)
 from qgnn_lightning.nn._personalized import PersonalizedPropagation, PowerPropagation
-from qgnn_lightning.nn._propagation import Propagation
+from qgnn_lightning.nn._propagation import Propagation, as_adjacency
 from qgnn_lightning.nn._smoothness_aware import SmoothnessAwarePropagation
 from qgnn_lightning.nn._step import Recurrence, State, Step
 from qgnn_lightning.nn._unrolled_multiplier import (
@@ -23,15 +31,20 @@ from qgnn_lightning.nn._unrolled_multiplier import (
 
 __all__ = [
     "AffinePropagation",
+    "ArchitectureName",
     "DeltaSigmaMessages",
     "DirectMessages",
+    "ElasticPropagation",
     "ErrorBound",
+    "GraphNetwork",
     "Messages",
     "NetworkConfig",
     "PersonalizedPropagation",
     "PowerPropagation",
+    "PropagatingNetwork",
     "Propagation",
     "PropagationConfig",
+    "QuantizedGCNConv",
     "QuantizedGNN",
     "QuantizedLinear",
     "Recurrence",
@@ -40,6 +53,7 @@ __all__ = [
     "State",
     "Step",
     "UnrolledMultiplierPropagation",
+    "as_adjacency",
     "contraction",
     "error_bound",
     "exact_steps",

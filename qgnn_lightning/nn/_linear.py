@@ -28,6 +28,7 @@ class QuantizedLinear(nn.Module):
         input_quantizer: Quantizes the features.
         weight_quantizer: Quantizes the weights; per channel means per output feature.
         dropout: Probability to drop a quantized feature while training, in [0, 1).
+        bias: Whether there is a bias :math:`b`.
 
     Shapes:
         x: ``(num_nodes, in_features)``, dense or torch.sparse CSR ->
@@ -44,6 +45,7 @@ class QuantizedLinear(nn.Module):
         input_quantizer: Quantizer,
         weight_quantizer: Quantizer,
         dropout: float = 0.0,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
@@ -52,7 +54,10 @@ class QuantizedLinear(nn.Module):
         self.out_features = out_features
         self.dropout = dropout
         self.weight = nn.Parameter(torch.empty(out_features, in_features))
-        self.bias = nn.Parameter(torch.empty(out_features))
+        if bias:
+            self.bias = nn.Parameter(torch.empty(out_features))
+        else:
+            self.register_parameter("bias", None)
         self.input_quantizer = input_quantizer
         self.weight_quantizer = weight_quantizer
         self._pattern: SparsePattern | None = None
@@ -62,7 +67,8 @@ class QuantizedLinear(nn.Module):
         """Draw weights and bias as torch.nn.Linear does."""
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         bound = 1 / math.sqrt(max(self.in_features, 1))
-        nn.init.uniform_(self.bias, -bound, bound)
+        if self.bias is not None:
+            nn.init.uniform_(self.bias, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight_quantizer(self.weight)
@@ -77,7 +83,8 @@ class QuantizedLinear(nn.Module):
             double = self._needs_double(self.in_features, features, weight)
             total = self._product(self._drop(features.centred), weight.centred, double, None)
         scale = _product_of_scales(features, weight)
-        return total + self.bias if scale is None else total * scale + self.bias
+        product = total if scale is None else total * scale
+        return product if self.bias is None else product + self.bias
 
     def _drop(self, centred: Tensor) -> Tensor:
         return functional.dropout(centred, self.dropout, self.training)

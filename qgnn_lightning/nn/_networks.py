@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +13,18 @@ from torch import Tensor, nn
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn._factory import PropagationConfig, make_propagation
 from qgnn_lightning.nn._linear import QuantizedLinear
-from qgnn_lightning.nn._propagation import as_adjacency
-from qgnn_lightning.quantization import Precision, Quantizer, QuantizerName, make_quantizer
+from qgnn_lightning.nn._propagation import Propagation, as_adjacency
+from qgnn_lightning.quantization import (
+    Precision,
+    Quantizer,
+    QuantizerName,
+    make_quantizer,
+    protect,
+)
 
 NetworkOrder = Literal["encode", "embed"]
+ArchitectureName = Literal["decoupled", "gcn", "gcnii", "appnp", "sgc", "elastic"]
+_FULL_PRECISION_ONLY = ("gcnii", "elastic")
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,15 @@ class NetworkConfig:
         weight_quantizer: How input features and weights are quantized.
         per_channel_weights: Whether each output feature has a range of weights of its own.
         momentum: Weight of the newest range in a tracked one.
-        propagation: Which propagation.
+        propagation: Which propagation; the baselines take their number of layers or steps, the
+            restart and the smoothing from it.
+        architecture: ``decoupled``: :class:`QuantizedGNN`; the others are baselines.
+        residual: Whether each hidden layer adds its input (``gcn``).
+        identity_mapping: How much the layers differ from the identity (``gcnii``).
+        sparsity: Weight of the norm of the neighbours' differences (``elastic``).
+
+    Raises:
+        ValueError: If an argument is out of range, or the architecture knows full precision only.
     """
 
     hidden_features: int = 64
@@ -43,6 +61,10 @@ class NetworkConfig:
     per_channel_weights: bool = True
     momentum: float = 0.1
     propagation: PropagationConfig = field(default_factory=PropagationConfig)
+    architecture: ArchitectureName = "decoupled"
+    residual: bool = False
+    identity_mapping: float = 0.5
+    sparsity: float = 3.0
 
     def __post_init__(self) -> None:
         if self.hidden_features < 1:
@@ -51,9 +73,86 @@ class NetworkConfig:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
         if self.order not in ("encode", "embed"):
             raise ValueError(f"order must be 'encode' or 'embed', got {self.order!r}")
+        self._check_architecture()
+
+    def _check_architecture(self) -> None:
+        choices = get_args(ArchitectureName)
+        if self.architecture not in choices:
+            raise ValueError(f"architecture must be one of {choices}, got {self.architecture!r}")
+        if self.architecture in _FULL_PRECISION_ONLY and not self.precision.full:
+            raise ValueError(
+                f"bits must be 'float32' for architecture {self.architecture!r}, "
+                f"got {self.precision}"
+            )
+        if not self.identity_mapping > 0:
+            raise ValueError(f"identity_mapping must be positive, got {self.identity_mapping}")
+        if not self.sparsity >= 0:
+            raise ValueError(f"sparsity must be at least 0, got {self.sparsity}")
 
 
-class QuantizedGNN(nn.Module):
+class GraphNetwork(nn.Module, ABC):
+    """What every network can do.
+
+    Args:
+        config: What it was made of.
+
+    Shapes:
+        x: ``(num_nodes, num_features)``, dense or torch.sparse CSR;
+        output: ``(num_nodes, num_classes)`` scores.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    @property
+    def num_steps(self) -> int:
+        """Number of layers or steps in which neighbours hear of each other."""
+        return self.config.propagation.num_steps
+
+    @abstractmethod
+    def forward(self, x: Tensor, graph: Tensor | Adjacency) -> Tensor:
+        """Class scores.
+
+        Args:
+            x: Features of the nodes.
+            graph: PyG's ``edge_index``, or an :class:`Adjacency` built once.
+        """
+
+    @abstractmethod
+    def representations(self, x: Tensor, adjacency: Adjacency) -> Iterator[Tensor]:
+        """What the first layer or step starts from, and the result of each of them.
+
+        Shapes:
+            x: ``(num_nodes, num_features)``; yields ``num_steps + 1`` times ``(num_nodes, ...)``.
+        """
+
+
+class PropagatingNetwork(GraphNetwork):
+    """A network with one quantized propagation, which its constructor sets.
+
+    Args:
+        config: What it was made of.
+    """
+
+    propagation: Propagation
+
+    @abstractmethod
+    def propagation_input(self, x: Tensor) -> Tensor:
+        """What the propagation starts from: class scores or hidden features.
+
+        Shapes:
+            x: ``(num_nodes, num_features)`` -> ``(num_nodes, num_classes or hidden_features)``.
+        """
+
+    def representations(self, x: Tensor, adjacency: Adjacency) -> Iterator[Tensor]:
+        start = self.propagation_input(x)
+        yield start
+        for step in self.propagation.steps(start, adjacency):
+            yield step.after.representation() * adjacency.sqrt_degree
+
+
+class QuantizedGNN(PropagatingNetwork):
     r"""Two quantized linear layers and a quantized propagation.
 
     Order ``encode``: :math:`\operatorname{propagate}(W_2 \operatorname{relu}(W_1 x))`;
@@ -70,8 +169,7 @@ class QuantizedGNN(nn.Module):
     """
 
     def __init__(self, num_features: int, num_classes: int, config: NetworkConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         bits = config.precision
         features = make_quantizer(config.weight_quantizer, bits.input, config.momentum)
         self.encoder = self._linear(num_features, config.hidden_features, features)
@@ -92,25 +190,22 @@ class QuantizedGNN(nn.Module):
         )
 
     def propagation_input(self, x: Tensor) -> Tensor:
-        """What the propagation starts from: class scores or hidden features.
-
-        Shapes:
-            x: ``(num_nodes, num_features)`` -> ``(num_nodes, num_classes or hidden_features)``.
-        """
         hidden = torch.relu(self.encoder(x))
         scores: Tensor = self.classifier(hidden) if self.config.order == "encode" else hidden
         return scores
 
     def forward(self, x: Tensor, graph: Tensor | Adjacency) -> Tensor:
-        """Class scores.
-
-        Args:
-            x: Features of the nodes.
-            graph: PyG's ``edge_index``, or an :class:`Adjacency` built once.
-        """
+        adjacency = as_adjacency(graph, x)
+        self._protect(x, adjacency)
         start = self.propagation_input(x)
-        propagated: Tensor = self.propagation(start, as_adjacency(graph, start))
+        propagated: Tensor = self.propagation(start, adjacency)
         if self.config.order == "encode":
             return propagated
         scores: Tensor = self.classifier(propagated)
         return scores
+
+    def _protect(self, x: Tensor, adjacency: Adjacency) -> None:
+        quantizers = [self.classifier.input_quantizer]
+        if x.layout == torch.strided:  # the values of a sparse input are not rows of nodes
+            quantizers.append(self.encoder.input_quantizer)
+        protect(quantizers, adjacency.degree)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn._messages import Messages
 from qgnn_lightning.nn._step import Correction, Recurrence, State, Step
+from qgnn_lightning.quantization import protect
 
 
 class StepCorrections(ABC):
@@ -69,6 +70,8 @@ class Propagation(nn.Module, ABC):
         Shapes:
             x: ``(num_nodes, num_features)``.
         """
+        if self.training:
+            protect(self.messages.modules(), adjacency.degree)
         corrections = self.corrections(x, adjacency)
         z0 = x * adjacency.inv_sqrt_degree
         state: State = self.messages.start(z0)

@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from qgnn_lightning.quantization._bitwise_truncation import BitwiseTruncationQuantizer
+from qgnn_lightning.quantization._degree_quant import DegreeQuantQuantizer
 from qgnn_lightning.quantization._identity import IdentityQuantizer
 from qgnn_lightning.quantization._learned_range import LearnedRangeQuantizer
+from qgnn_lightning.quantization._learned_step import LearnedStepQuantizer
 from qgnn_lightning.quantization._least_squares import LeastSquaresQuantizer
 from qgnn_lightning.quantization._min_max import MinMaxQuantizer
 from qgnn_lightning.quantization._precision import FULL_PRECISION
 from qgnn_lightning.quantization._quantizer import Quantizer
 
 QuantizerName = Literal[
-    "least_squares", "learned_range", "min_max", "bitwise_truncation", "skewness_truncation"
+    "least_squares",
+    "learned_range",
+    "min_max",
+    "lsq",
+    "degree_quant",
+    "bitwise_truncation",
+    "skewness_truncation",
 ]
 
 
@@ -29,8 +37,8 @@ def make_quantizer(
     range it is built on.
 
     Args:
-        name: ``least_squares``, ``learned_range`` (QLR), ``min_max``, ``bitwise_truncation``
-            (BT) or ``skewness_truncation`` (BT*).
+        name: ``least_squares``, ``learned_range`` (QLR), ``min_max``, ``lsq``,
+            ``degree_quant``, ``bitwise_truncation`` (BT) or ``skewness_truncation`` (BT*).
         num_bits: Bits of a code, or 32.
         momentum: Weight of the newest range in the tracked one.
         num_channels: Number of rows with a grid of their own, or ``None`` for one grid.
@@ -46,6 +54,10 @@ def make_quantizer(
         return LeastSquaresQuantizer(num_bits, momentum, num_channels)
     if name == "min_max":
         return MinMaxQuantizer(num_bits, momentum, num_channels)
+    if name == "lsq":
+        return LearnedStepQuantizer(num_bits, num_channels)
+    if name == "degree_quant":
+        return DegreeQuantQuantizer(num_bits, momentum, num_channels)
     if name == "learned_range" or num_bits != 2:
         return LearnedRangeQuantizer(num_bits, momentum, num_channels)
     return BitwiseTruncationQuantizer(name == "skewness_truncation", momentum, num_channels)

@@ -26,6 +26,23 @@ def round_half_even(x: Tensor) -> Tensor:
     return result
 
 
+class _ScaleGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        return grad_outputs[0] * ctx.factor, None
+
+
+def scale_gradient(x: Tensor, factor: float) -> Tensor:
+    """The identity, whose gradient is multiplied by a factor."""
+    result: Tensor = _ScaleGradient.apply(x, factor)  # type: ignore[no-untyped-call]
+    return result
+
+
 class _AffineCodes(torch.autograd.Function):
     """Keeps only ``x`` for the backward pass, where autograd's chain would keep four tensors."""
 

@@ -7,26 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qgnn_lightning.quantization._functional import affine_codes
+from qgnn_lightning.quantization._functional import affine_codes, scale_gradient
 from qgnn_lightning.quantization._grid import Grid, Quantized
 from qgnn_lightning.quantization._quantizer import Quantizer
 from qgnn_lightning.quantization._running_range import RunningRange
 from qgnn_lightning.quantization._search import best_fraction, candidate_fractions
 
 _SMALLEST_FRACTION = 0.01
-
-
-class _ScaleGradient(torch.autograd.Function):
-    """Identity whose gradient is multiplied by a factor."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
-        ctx.factor = factor
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
-        return grad_outputs[0] * ctx.factor, None
 
 
 class LearnedFraction(nn.Module):
@@ -61,8 +48,7 @@ class LearnedFraction(nn.Module):
         """The fraction, for a tensor of ``numel`` elements."""
         per_range = max(1, numel // self.alpha.numel())
         factor = (per_range * (2**self.num_bits - 1)) ** -0.5
-        alpha: Tensor = _ScaleGradient.apply(self.alpha, factor)  # type: ignore[no-untyped-call]
-        return alpha.clamp(min=_SMALLEST_FRACTION)
+        return scale_gradient(self.alpha, factor).clamp(min=_SMALLEST_FRACTION)
 
 
 class LearnedRangeQuantizer(Quantizer):

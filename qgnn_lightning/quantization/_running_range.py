@@ -46,6 +46,15 @@ class RunningRange(nn.Module):
         if x.numel() == 0:
             return
         low, high = torch.aminmax(x, dim=1, keepdim=True) if self.per_channel else x.aminmax()
+        self.follow(low, high)
+
+    @torch.no_grad()
+    def follow(self, low: Tensor, high: Tensor) -> None:
+        """Track a range that was worked out elsewhere.
+
+        Shapes:
+            low, high: ``()``, or ``(num_channels, 1)``.
+        """
         weight = self.momentum if self.initialized else 1.0
         self.minimum.lerp_(low.clamp(max=0).to(self.minimum.dtype), weight)
         self.maximum.lerp_(high.clamp(min=0).to(self.maximum.dtype), weight)

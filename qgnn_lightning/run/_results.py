@@ -12,14 +12,14 @@ import torch
 
 from qgnn_lightning import __version__
 from qgnn_lightning.data import GraphBatch
-from qgnn_lightning.nn import DeltaSigmaMessages, QuantizedGNN
+from qgnn_lightning.nn import DeltaSigmaMessages, GraphNetwork, PropagatingNetwork
 from qgnn_lightning.run._size import float32_size, packed_size
 
 _PACKAGES = ("torch", "lightning", "torch-geometric")
 
 
 @torch.no_grad()
-def split_accuracies(network: QuantizedGNN, batch: GraphBatch) -> dict[str, float]:
+def split_accuracies(network: GraphNetwork, batch: GraphBatch) -> dict[str, float]:
     """Accuracy on each part of the split.
 
     Args:
@@ -33,17 +33,20 @@ def split_accuracies(network: QuantizedGNN, batch: GraphBatch) -> dict[str, floa
     }
 
 
-def network_summary(network: QuantizedGNN) -> dict[str, Any]:
+def network_summary(network: GraphNetwork) -> dict[str, Any]:
     """Bits, messages, and size of a network.
 
     Args:
         network: The network.
     """
-    delta_sigma = isinstance(network.propagation.messages, DeltaSigmaMessages)
+    delta_sigma = isinstance(network, PropagatingNetwork) and isinstance(
+        network.propagation.messages, DeltaSigmaMessages
+    )
     return {
+        "architecture": network.config.architecture,
         "bits": asdict(network.config.precision),
         "messages": "delta_sigma" if delta_sigma else "direct",
-        "num_steps": network.propagation.num_steps,
+        "num_steps": network.num_steps,
         "num_parameters": sum(parameter.numel() for parameter in network.parameters()),
         "size_bytes": {"packed": packed_size(network), "float32": float32_size(network)},
     }

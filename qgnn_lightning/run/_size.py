@@ -20,32 +20,39 @@ def float32_size(network: nn.Module) -> int:
     Args:
         network: The network.
     """
-    return sum(
-        _FLOAT_BYTES * (layer.weight.numel() + layer.bias.numel()) for layer in _linears(network)
-    )
+    return sum(_FLOAT_BYTES * weight.numel() for weight in _weights(network))
 
 
 def packed_size(network: nn.Module) -> int:
     """Bytes of the packed network: weights at their bits, biases and grids in full.
 
     Each row of a weight starts at a whole byte; the format's headers and padding come on top.
+    What no quantized layer holds counts in full.
 
     Args:
         network: The network.
     """
-    layers = sum(_packed_layer(layer) for layer in _linears(network))
+    layers = [module for module in network.modules() if isinstance(module, QuantizedLinear)]
+    saved = sum(_FLOAT_BYTES * layer.weight.numel() - _packed_weight(layer) for layer in layers)
     quantizers = [module for module in network.modules() if isinstance(module, Quantizer)]
-    return layers + _GRID_BYTES * sum(_num_grids(quantizer) for quantizer in quantizers)
+    grids = _GRID_BYTES * sum(_num_grids(quantizer) for quantizer in quantizers)
+    return float32_size(network) - saved + grids
 
 
-def _linears(network: nn.Module) -> list[QuantizedLinear]:
-    return [module for module in network.modules() if isinstance(module, QuantizedLinear)]
+def _weights(network: nn.Module) -> list[nn.Parameter]:
+    """All parameters but those of the quantizers, which end up in their grids."""
+    ranges = {
+        id(parameter)
+        for module in network.modules()
+        if isinstance(module, Quantizer)
+        for parameter in module.parameters()
+    }
+    return [parameter for parameter in network.parameters() if id(parameter) not in ranges]
 
 
-def _packed_layer(layer: QuantizedLinear) -> int:
+def _packed_weight(layer: QuantizedLinear) -> int:
     bits = layer.weight_quantizer.num_bits
-    row = math.ceil(layer.in_features * bits / 8)
-    return layer.out_features * row + _FLOAT_BYTES * layer.bias.numel()
+    return layer.out_features * math.ceil(layer.in_features * bits / 8)
 
 
 def _num_grids(quantizer: Quantizer) -> int:
