@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[1]
-_PARTS = ["quantization", "graph", "constraints", "kernels", "nn", "deploy"]
+_PARTS = ["quantization", "graph", "constraints", "kernels", "nn", "baselines", "deploy"]
 _HEAVY = [
     "lightning",
     "torch_geometric",

@@ -14,7 +14,11 @@ from qgnn_lightning.nn import NetworkConfig, Recurrence, as_adjacency, exact_ste
 
 
 class APPNPNetwork(PerceptronNetwork):
-    """Two linear layers and PyG's ``APPNP``, which drops edges as the layers drop features.
+    """Two linear layers and PyG's ``APPNP``.
+
+    The paper drops edges too, anew in every step. PyG 2.8 drops from what the step before has
+    left, until none remain after some steps (Cora, 10 steps, probability 0.5: 54 % test accuracy
+    in place of 83 %), so this dropout is left off, as in PyG's own benchmark.
 
     Source: Gasteiger et al., "Predict then Propagate", ICLR 2019.
 
@@ -27,7 +31,7 @@ class APPNPNetwork(PerceptronNetwork):
     def __init__(self, num_features: int, num_classes: int, config: NetworkConfig) -> None:
         super().__init__(num_features, num_classes, config)
         restart = config.propagation.restart
-        self.conv = APPNP(self.num_steps, restart, dropout=config.dropout, normalize=False)
+        self.conv = APPNP(self.num_steps, restart, normalize=False)
 
     def forward(self, x: Tensor, graph: Tensor | Adjacency) -> Tensor:
         adjacency = as_adjacency(graph, x)
@@ -35,7 +39,7 @@ class APPNPNetwork(PerceptronNetwork):
         return scores
 
     def representations(self, x: Tensor, adjacency: Adjacency) -> Iterator[Tensor]:
-        """PyG's layer hands on its last step only; these are the same steps without dropout."""
+        """PyG's layer hands on its last step only; these are the same steps."""
         restart = self.config.propagation.restart
         start = self.classify(x)
         yield start

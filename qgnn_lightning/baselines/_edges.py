@@ -27,8 +27,3 @@ def normalized_edges(adjacency: Adjacency) -> tuple[Tensor, Tensor]:
     scale = adjacency.inv_sqrt_degree[:, 0]
     entries = scale[adjacency.row] * scale[adjacency.col]
     return edge_index, entries if weight is None else entries * weight
-
-
-def as_dense(x: Tensor) -> Tensor:
-    """Features as PyG's layers take them."""
-    return x.to_dense() if x.layout == torch.sparse_csr else x

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from qgnn_lightning.baselines._edges import as_dense, normalized_edges
+from qgnn_lightning.baselines._edges import normalized_edges
+from qgnn_lightning.baselines._features import as_dense, drop_features
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn import GraphNetwork, NetworkConfig, QuantizedGCNConv, as_adjacency
 
@@ -36,7 +36,7 @@ class FullPrecisionConv(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Adjacency) -> Tensor:
         """Convolve."""
-        kept = functional.dropout(as_dense(x), self.dropout, self.training)
+        kept = drop_features(x, self.dropout, training=self.training)
         result: Tensor = self.conv(kept, *normalized_edges(adjacency))
         return result
 

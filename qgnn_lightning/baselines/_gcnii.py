@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GCN2Conv
 
-from qgnn_lightning.baselines._edges import as_dense, normalized_edges
+from qgnn_lightning.baselines._edges import normalized_edges
+from qgnn_lightning.baselines._perceptron import full_precision_linear
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn import GraphNetwork, NetworkConfig, as_adjacency
 
@@ -33,7 +34,7 @@ class GCNII(GraphNetwork):
     def __init__(self, num_features: int, num_classes: int, config: NetworkConfig) -> None:
         super().__init__(config)
         width = config.hidden_features
-        self.encoder = nn.Linear(num_features, width)
+        self.encoder = full_precision_linear(num_features, width, config.dropout)
         self.convs = nn.ModuleList(
             GCN2Conv(
                 width,
@@ -44,22 +45,20 @@ class GCNII(GraphNetwork):
             )
             for layer in range(1, self.num_steps + 1)
         )
-        self.classifier = nn.Linear(width, num_classes)
-
-    def _drop(self, h: Tensor) -> Tensor:
-        return functional.dropout(h, self.config.dropout, self.training)
+        self.classifier = full_precision_linear(width, num_classes, config.dropout)
 
     def representations(self, x: Tensor, adjacency: Adjacency) -> Iterator[Tensor]:
         graph = normalized_edges(adjacency)
-        start = torch.relu(self.encoder(self._drop(as_dense(x))))
+        start = torch.relu(self.encoder(x))
         yield start
         h = start
         for conv in self.convs:
-            h = torch.relu(conv(self._drop(h), start, *graph))
+            kept = functional.dropout(h, self.config.dropout, self.training)
+            h = torch.relu(conv(kept, start, *graph))
             yield h
 
     def forward(self, x: Tensor, graph: Tensor | Adjacency) -> Tensor:
         for h in self.representations(x, as_adjacency(graph, x)):
             last = h
-        scores: Tensor = self.classifier(self._drop(last))
+        scores: Tensor = self.classifier(last)
         return scores

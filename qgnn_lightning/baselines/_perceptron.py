@@ -20,8 +20,8 @@ class PerceptronNetwork(GraphNetwork):
 
     def __init__(self, num_features: int, num_classes: int, config: NetworkConfig) -> None:
         super().__init__(config)
-        self.encoder = _linear(num_features, config.hidden_features, config.dropout)
-        self.classifier = _linear(config.hidden_features, num_classes, config.dropout)
+        self.encoder = full_precision_linear(num_features, config.hidden_features, config.dropout)
+        self.classifier = full_precision_linear(config.hidden_features, num_classes, config.dropout)
 
     def classify(self, x: Tensor) -> Tensor:
         """Class scores before the propagation.
@@ -33,6 +33,7 @@ class PerceptronNetwork(GraphNetwork):
         return scores
 
 
-def _linear(in_features: int, out_features: int, dropout: float) -> QuantizedLinear:
-    full = IdentityQuantizer()
-    return QuantizedLinear(in_features, out_features, full, IdentityQuantizer(), dropout)
+def full_precision_linear(in_features: int, out_features: int, dropout: float) -> QuantizedLinear:
+    """A linear layer behind dropout, which takes sparse features too."""
+    features, weight = IdentityQuantizer(), IdentityQuantizer()
+    return QuantizedLinear(in_features, out_features, features, weight, dropout)

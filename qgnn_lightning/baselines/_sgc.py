@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import SGConv
 
-from qgnn_lightning.baselines._edges import as_dense, edges
+from qgnn_lightning.baselines._edges import edges
+from qgnn_lightning.baselines._features import as_dense
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn import GraphNetwork, NetworkConfig, Recurrence, as_adjacency, exact_steps
 

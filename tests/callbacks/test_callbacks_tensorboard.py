@@ -100,7 +100,9 @@ def test_table_of_runs_has_the_hyperparameters_and_the_metrics(train: Train) -> 
     trainer, _ = train(TensorBoardLayout(), epochs=1, budget=0.25, stage_bits={"input": 8})
     experiment = plugin_data(trainer, "_hparams_/experiment").experiment
     first = {info.name for info in experiment.hparam_infos if info.differs}
-    assert first == {"bits", "messages", "num_steps", "propagation", "quantizer"}
+    assert first == {
+        "architecture", "bits", "messages", "num_steps", "propagation", "quantizer"
+    }  # fmt: skip
     metrics = {info.name.tag for info in experiment.metric_infos}
     assert {"val/accuracy", "test/accuracy", "val/loss"} <= metrics
     hparams = plugin_data(trainer, "_hparams_/session_start_info").session_start_info.hparams
