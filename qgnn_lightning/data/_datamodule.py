@@ -23,16 +23,17 @@ class GraphDataModule(LightningDataModule):
 
     Args:
         source: Where the graph comes from: ``digits`` (no download), ``planetoid``,
-            ``coauthor``, ``amazon``, ``npz`` (a file of your own), or drawn at random:
-            ``block_model``, ``power_law``.
+            ``coauthor``, ``amazon``, your own: ``files`` (a folder, see docs/data-format.md) or
+            ``npz``, or drawn at random: ``block_model``, ``power_law``.
         name: Name of the graph, where the source has several: Cora, CiteSeer, PubMed
             (planetoid); CS, Physics (coauthor); Computers, Photo (amazon).
-        root: Folder of the data set as PyG lays it out, or the file of ``npz``. It is only read
-            where the files are there. ``None`` is a folder inside ``cache_dir``.
+        root: Folder of the data set as PyG lays it out, folder of ``files``, or the file of
+            ``npz``. It is only read where the files are there. ``None`` is a folder inside
+            ``cache_dir``.
         cache_dir: Folder for what is derived from the files. ``None`` is
             ``$XDG_CACHE_HOME/qgnn_lightning`` or ``~/.cache/qgnn_lightning``.
         download: Whether missing files may be downloaded.
-        split: ``public``, the split published with the graph, or ``random``, drawn per class.
+        split: ``public``, the split that comes with the graph, or ``random``, drawn per class.
         split_seed: Seed of the random split alone.
         num_train_per_class: Training nodes per class of the random split.
         num_val: Validation nodes of the random split.
@@ -108,6 +109,7 @@ class GraphDataModule(LightningDataModule):
         self._normalize_features = normalize_features
         self._steps_per_epoch = steps_per_epoch
         self._graph: GraphBatch | None = None
+        self._class_names: tuple[str, ...] | None = None
         self._placed: tuple[torch.device, GraphBatch] | None = None
 
     @classmethod
@@ -155,6 +157,11 @@ class GraphDataModule(LightningDataModule):
         """Number of classes, once set up."""
         return self.graph.num_classes
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, their numbers where the source has no names, once set up."""
+        return self._class_names or tuple(map(str, range(self.num_classes)))
+
     def prepare_data(self) -> None:
         """Download what is missing.
 
@@ -176,7 +183,19 @@ class GraphDataModule(LightningDataModule):
         """
         self._refuse_several_devices()
         if self._graph is None:
-            self._graph = self._prepare(self._source.load())
+            raw = self.read()
+            self._class_names = raw.class_names
+            self._graph = self._prepare(raw, self.choose_split(raw))
+
+    def read(self) -> RawGraph:
+        """Read and check the graph as its source has it.
+
+        Raises:
+            GraphDataError: If the graph cannot be read or is not valid.
+        """
+        raw = self._source.load()
+        validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
+        return raw
 
     def train_dataloader(self) -> FullGraphLoader:
         """The graph, ``steps_per_epoch`` times."""
@@ -246,20 +265,28 @@ class GraphDataModule(LightningDataModule):
                 "Set trainer.devices to 1, and use the other devices for other seeds, one run each"
             )
 
-    def _prepare(self, raw: RawGraph) -> GraphBatch:
-        validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
-        split = self._choose_split(raw)
-        validate_masks(raw.x.shape[0], split.train_mask, split.val_mask, split.test_mask)
+    def _prepare(self, raw: RawGraph, split: Split) -> GraphBatch:
         normalize = self._normalize_features and raw.bag_of_words
         x = normalize_rows(raw.x) if normalize else raw.x
         return assemble(x, raw.edge_index, raw.y, split, raw.edge_weight)
 
-    def _choose_split(self, raw: RawGraph) -> Split:
+    def choose_split(self, raw: RawGraph) -> Split:
+        """The split that came with a graph, or the one that is drawn.
+
+        Args:
+            raw: What :meth:`read` gave.
+
+        Raises:
+            GraphDataError: If there is none, or it is not valid.
+        """
         if self._split == "random":
-            return self._draw_split(raw.y.long())
-        if raw.split is None:
+            split = self._draw_split(raw.y.long())
+        elif raw.split is not None:
+            split = raw.split
+        else:
             raise GraphDataError(f"{self._title} has no public split: set data.split to random")
-        return raw.split
+        validate_masks(raw.x.shape[0], split.train_mask, split.val_mask, split.test_mask)
+        return split
 
 
 def _split_of(graph: GraphBatch) -> Split:

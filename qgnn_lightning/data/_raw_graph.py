@@ -20,6 +20,7 @@ class RawGraph:
         split: The published split, or ``None`` where there is none.
         edge_weight: Weights of the edges, or ``None``.
         bag_of_words: Whether the features count words, so that rows may be normalised.
+        class_names: Names of the classes, or ``None`` where they only have numbers.
 
     Shapes:
         x: ``(num_nodes, num_features)``; edge_index: ``(2, num_edges)``; y: ``(num_nodes,)``;
@@ -32,3 +33,4 @@ class RawGraph:
     split: Split | None = None
     edge_weight: Tensor | None = None
     bag_of_words: bool = False
+    class_names: tuple[str, ...] | None = None

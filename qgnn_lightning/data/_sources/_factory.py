@@ -13,13 +13,16 @@ from qgnn_lightning.data._sources._coauthor import coauthor_files
 from qgnn_lightning.data._sources._digits import DigitsSource
 from qgnn_lightning.data._sources._files import FileSource, PublishedFiles
 from qgnn_lightning.data._sources._npz import NpzSource
+from qgnn_lightning.data._sources._own_files import OwnFilesSource
 from qgnn_lightning.data._sources._planetoid import planetoid_files
 from qgnn_lightning.data._sources._planted import PlantedOptions
 from qgnn_lightning.data._sources._power_law import PowerLawSource
 from qgnn_lightning.data._sources._source import Source
 from qgnn_lightning.data._validation import GraphDataError
 
-SourceName = Literal["digits", "planetoid", "coauthor", "amazon", "block_model", "power_law", "npz"]
+SourceName = Literal[
+    "digits", "planetoid", "coauthor", "amazon", "block_model", "power_law", "files", "npz"
+]
 
 _PUBLISHED: dict[str, Callable[[str | None], PublishedFiles]] = {
     "planetoid": planetoid_files,
@@ -41,7 +44,7 @@ def make_source(
     Args:
         source: Name of the source.
         name: Name of the graph, where the source has several.
-        root: Folder of the data set, or the file of ``npz``.
+        root: Folder of the data set or of ``files``, or the file of ``npz``.
         cache_dir: Folder for what is derived from it; ``None`` is the user's cache folder.
         planted: Makes the options of the random graphs, where they are needed.
 
@@ -59,6 +62,10 @@ def make_source(
             return BlockModelSource(planted())
         case "power_law":
             return PowerLawSource(planted())
+        case "files" if root:
+            return OwnFilesSource(Path(root).expanduser())
+        case "files":
+            raise GraphDataError(f"root must be the folder of the graph's files, got {root!r}")
         case "npz" if root:
             return NpzSource(Path(root).expanduser())
         case "npz":

@@ -1,0 +1,121 @@
+"""Plain numpy arrays and sparse matrices from files; Python objects are refused."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qgnn_lightning.data._features import csr
+from qgnn_lightning.data._validation import GraphDataError
+
+#: What numpy and scipy raise on files that are cut off, forged, or hold Python objects.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    MemoryError,
+    OverflowError,
+    zipfile.BadZipFile,
+)
+_SPARSE_FORMATS = ("csr", "csc", "coo")
+
+
+def read_npy(path: Path) -> np.ndarray[Any, Any]:
+    """Read one array.
+
+    Mapped before it is copied, so that a header which promises more than the file holds is
+    refused without taking that much memory.
+
+    Args:
+        path: A file written by ``numpy.save``.
+
+    Raises:
+        GraphDataError: If the file holds Python objects or is not one whole array.
+    """
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(mapped, np.ndarray):
+            mapped.close()
+            raise ValueError("it holds several arrays")
+        return np.array(mapped)
+    except _UNREADABLE as error:
+        raise GraphDataError(f"{path} must be a numpy .npy file of numbers: {error}") from error
+
+
+def read_integers(path: Path, shape: str, num_dims: int) -> Tensor:
+    """Read an array of whole numbers.
+
+    Args:
+        path: The file.
+        shape: The expected shape, for the message.
+        num_dims: Its number of dimensions.
+
+    Raises:
+        GraphDataError: If the array has another type or shape.
+    """
+    array = read_npy(path)
+    if array.dtype.kind not in "iu" or array.ndim != num_dims:
+        raise GraphDataError(
+            f"{path} must hold whole numbers of shape {shape}, "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    if array.size and array.max() > np.iinfo(np.int64).max:
+        raise GraphDataError(f"{path} must hold numbers below 2^63, got {array.max()}")
+    return torch.from_numpy(array.astype(np.int64))
+
+
+def read_floats(path: Path, shape: str, num_dims: int) -> Tensor:
+    """Read an array of numbers as float32.
+
+    Args:
+        path: The file.
+        shape: The expected shape, for the message.
+        num_dims: Its number of dimensions.
+
+    Raises:
+        GraphDataError: If the array has another type or shape.
+    """
+    array = read_npy(path)
+    if array.dtype.kind not in "biuf" or array.ndim != num_dims:
+        raise GraphDataError(
+            f"{path} must hold numbers of shape {shape}, got {array.dtype} of shape {array.shape}"
+        )
+    with np.errstate(over="ignore"):  # becomes infinite, which is refused later
+        return torch.from_numpy(array.astype(np.float32))
+
+
+def read_sparse(path: Path) -> Tensor:
+    """Read a sparse matrix as torch.sparse CSR, float32.
+
+    Args:
+        path: A file written by ``scipy.sparse.save_npz``: CSR, CSC or COO.
+
+    Raises:
+        GraphDataError: If the file holds anything else, or indices outside the matrix.
+    """
+    from scipy import sparse
+
+    try:
+        matrix = sparse.load_npz(path)
+        if matrix.format not in _SPARSE_FORMATS or matrix.dtype.kind not in "biuf":
+            raise ValueError(f"it holds a {matrix.format} matrix of {matrix.dtype}")
+        if matrix.format != "coo":
+            matrix.check_format(full_check=True)
+        matrix = matrix.tocsr().astype(np.float32)
+        matrix.sum_duplicates()
+        crow, col = (torch.from_numpy(a.astype(np.int64)) for a in (matrix.indptr, matrix.indices))
+        return csr(crow, col, torch.from_numpy(matrix.data), matrix.shape[1])
+    except (*_UNREADABLE, RuntimeError) as error:
+        raise GraphDataError(
+            f"{path} must be a sparse matrix written by scipy.sparse.save_npz "
+            f"({', '.join(_SPARSE_FORMATS)}): {error}"
+        ) from error

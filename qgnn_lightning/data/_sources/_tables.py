@@ -1,0 +1,143 @@
+"""Tables of text, row by row, from CSV and Parquet files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qgnn_lightning.data._validation import GraphDataError
+
+
+class Row(NamedTuple):
+    """One row of a table.
+
+    Args:
+        cells: Its cells, in the order of the header.
+        path: The file.
+        unit: What ``number`` counts: ``line`` or ``row``.
+        number: Where it stands, from 1.
+    """
+
+    cells: Sequence[str]
+    path: Path
+    unit: str
+    number: int
+
+    def fault(self, rule: str) -> GraphDataError:
+        """The error of a row that breaks a rule."""
+        return GraphDataError(f"{self.path}, {self.unit} {self.number}: {rule}")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file with named columns, read as it is iterated over, once.
+
+    Args:
+        path: The file.
+        header: Names of the columns.
+        rows: The rows; each has as many cells as the header.
+    """
+
+    path: Path
+    header: tuple[str, ...]
+    rows: Iterator[Row]
+
+    def column(self, name: str) -> int | None:
+        """Position of a column, or ``None`` where there is none."""
+        return self.header.index(name) if name in self.header else None
+
+    def require(self, needed: Sequence[str], optional: Sequence[str] = ()) -> None:
+        """Check the names of the columns.
+
+        Args:
+            needed: Names that must be there.
+            optional: Names that may be there.
+
+        Raises:
+            GraphDataError: If a column is missing, unknown or named twice.
+        """
+        known = {*needed, *optional}
+        if set(needed) <= set(self.header) <= known and len(set(self.header)) == len(self.header):
+            return
+        more = f", and may have {', '.join(optional)}" if optional else ""
+        raise GraphDataError(
+            f"{self.path} must have the columns {', '.join(needed)}{more}, "
+            f"got {', '.join(self.header)[:200] or 'none'}"
+        )
+
+
+def open_table(path: Path) -> Table:
+    """Open a table; its rows are read later.
+
+    Args:
+        path: A file that ends in ``.csv`` (UTF-8, comma-separated, with a header) or
+            ``.parquet`` (needs pyarrow).
+
+    Raises:
+        GraphDataError: If the file cannot be read.
+    """
+    return _open_parquet(path) if path.suffix == ".parquet" else _open_csv(path)
+
+
+def _open_csv(path: Path) -> Table:
+    lines = _csv_lines(path)
+    header = next(lines, (1, []))[1]
+    return Table(path, tuple(header), _csv_rows(path, len(header), lines))
+
+
+def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and cells of each line that is not blank."""
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            for cells in reader:
+                number = reader.line_num
+                if cells:
+                    yield number, [cell.strip() for cell in cells]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise GraphDataError(
+            f"{path} must be comma-separated text in UTF-8; after line {number}: {error}"
+        ) from error
+
+
+def _csv_rows(path: Path, width: int, lines: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
+    for number, cells in lines:
+        row = Row(cells, path, "line", number)
+        if len(cells) != width:
+            raise row.fault(f"must have {width} cells as the header has, got {len(cells)}")
+        yield row
+
+
+def _open_parquet(path: Path) -> Table:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise GraphDataError(
+            f"{path} needs pyarrow: pip install 'qgnn-lightning[parquet]', or use a .csv file"
+        ) from None
+    try:
+        content = parquet.ParquetFile(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise GraphDataError(f"{path} must be a Parquet file: {error}") from error
+    header = tuple(content.schema_arrow.names)
+    return Table(path, header, _parquet_rows(path, content, pyarrow.ArrowException))
+
+
+def _parquet_rows(path: Path, content: Any, failure: type[Exception]) -> Iterator[Row]:
+    number = 0
+    try:
+        for batch in content.iter_batches():
+            columns = [column.to_pylist() for column in batch.columns]
+            for cells in zip(*columns, strict=True):
+                number += 1
+                texts = ["" if cell is None else str(cell) for cell in cells]
+                yield Row(texts, path, "row", number)
+    except (OSError, failure) as error:
+        raise GraphDataError(
+            f"{path} must be a Parquet file; after row {number}: {error}"
+        ) from error

@@ -1,0 +1,301 @@
+"""One's own graph from a folder of files: every format gives the same graph, every fault a line."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from qgnn_lightning.data import GraphBatch, GraphDataError, GraphDataModule
+
+LABELS = "node,label\nann,red\nbob,blue\neve,red\ndan,blue\n"
+FEATURES = "node,a,b\nbob,3,4\nann,1,2\ndan,7,8.5\neve,5,-6\n"
+EDGES = "source,target\nann,bob\nbob,eve\neve,dan\n"
+SPLIT = "node,split\neve,val\nann,train\ndan,test\nbob,\n"
+X = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, -6.0], [7.0, 8.5]])
+Y = torch.tensor([1, 0, 1, 0])  # blue, red
+EDGE_INDEX = torch.tensor([[0, 1, 2], [1, 2, 3]])
+BOTH = torch.cat([EDGE_INDEX, EDGE_INDEX.flip(0)], 1)
+PARTS = np.array(["train", "", "val", "test"])
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """The graph as CSV files."""
+    path = tmp_path / "graph"
+    path.mkdir()
+    contents = {"labels": LABELS, "features": FEATURES, "edges": EDGES, "split": SPLIT}
+    for name, content in contents.items():
+        (path / f"{name}.csv").write_text(content)
+    return path
+
+
+def load(folder: Path, **arguments) -> GraphBatch:
+    data = GraphDataModule("files", root=str(folder), **arguments)
+    data.prepare_data()
+    data.setup()
+    return data.graph
+
+
+def expected(**arguments) -> GraphBatch:
+    masks = (torch.from_numpy(part == PARTS) for part in ("train", "val", "test"))
+    return GraphBatch.from_tensors(X, BOTH, Y, *masks, **arguments)
+
+
+def assert_same(graph: GraphBatch, other: GraphBatch) -> None:
+    dense = graph.x.to_dense() if graph.x.layout == torch.sparse_csr else graph.x
+    assert torch.equal(dense, other.x)
+    for name in ("y", "train_mask", "val_mask", "test_mask"):
+        assert torch.equal(getattr(graph, name), getattr(other, name)), name
+    for name in ("rowptr", "col", "degree"):
+        assert torch.equal(getattr(graph.adjacency, name), getattr(other.adjacency, name)), name
+    assert graph.adjacency.symmetric
+
+
+def fault(folder: Path, message: str) -> str:
+    with pytest.raises(GraphDataError, match=re.escape(message)) as caught:
+        load(folder)
+    return str(caught.value)
+
+
+def test_tables_with_names_give_the_graph_of_its_tensors(folder):
+    assert_same(load(folder), expected())
+    data = GraphDataModule("files", root=str(folder))
+    data.setup()
+    assert data.class_names == ("blue", "red")
+
+
+def test_tables_without_names_count_the_rows(folder):
+    (folder / "labels.csv").write_text("label\n1\n0\n1\n0\n")
+    (folder / "features.csv").write_text("a,b\n1,2\n3,4\n5,-6\n7,8.5\n")
+    (folder / "edges.csv").write_text("source,target\n0,1\n1,2\n2,3\n")
+    (folder / "split.csv").write_text('split\ntrain\n""\nval\ntest\n')
+    assert_same(load(folder), expected())
+
+
+def test_arrays_give_the_same_graph(folder):
+    for path in folder.iterdir():
+        path.unlink()
+    np.save(folder / "labels.npy", np.array(["red", "blue", "red", "blue"]))
+    np.save(folder / "features.npy", X.double().numpy().astype(">f8"))
+    np.save(folder / "edges.npy", EDGE_INDEX.numpy().astype(np.uint16))
+    np.save(folder / "split.npy", PARTS)
+    assert_same(load(folder), expected())
+
+
+@pytest.mark.parametrize("layout", ["csr", "csc", "coo"])
+def test_sparse_features_give_the_same_graph(folder, layout):
+    (folder / "features.csv").unlink()
+    sparse.save_npz(folder / "features.npz", sparse.coo_array(X.numpy()).asformat(layout))
+    assert_same(load(folder), expected())
+
+
+def test_parquet_gives_the_same_graph(folder):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    csv = pytest.importorskip("pyarrow.csv")
+    for path in list(folder.iterdir()):
+        parquet.write_table(csv.read_csv(path), path.with_suffix(".parquet"))
+        path.unlink()
+    assert_same(load(folder), expected())
+
+
+def test_edges_in_both_directions_repeated_and_to_oneself_change_nothing(folder):
+    (folder / "edges.csv").write_text(EDGES + "bob,ann\nbob,ann\nann,ann\n")
+    assert_same(load(folder), expected())
+
+
+def test_a_graph_without_edges(folder):
+    (folder / "edges.csv").write_text("source,target\n")
+    assert load(folder).adjacency.num_edges == 4  # the self-loops
+
+
+def test_weights_of_a_table_and_of_an_array(folder):
+    weight = torch.tensor([0.5, 2.0, 3.0])
+    both = expected(edge_weight=torch.cat([weight, weight]))
+    rows = "ann,bob,0.5\nbob,eve,2\neve,dan,3\ndan,eve,3\n"
+    (folder / "edges.csv").write_text("source,target,weight\n" + rows)
+    assert_same(load(folder), both)
+    (folder / "edges.csv").unlink()
+    np.save(folder / "edges.npy", EDGE_INDEX.numpy())
+    np.save(folder / "edge_weights.npy", weight.numpy())
+    assert_same(load(folder), both)
+
+
+def test_a_random_split_needs_no_file(folder):
+    (folder / "split.csv").unlink()
+    message = "files has no public split: set data.split to random"
+    fault(folder, message)
+    counts = {"num_train_per_class": 1, "num_val": 1, "num_test": 1}
+    assert int(load(folder, split="random", **counts).train_mask.sum()) == 2
+
+
+def test_a_spreadsheet_s_mark_and_blank_lines_do_not_matter(folder):
+    (folder / "labels.csv").write_bytes(b"\xef\xbb\xbf" + LABELS.replace("\n", "\r\n\r\n").encode())
+    assert_same(load(folder), expected())
+
+
+FAULTS = {
+    ("edges.csv", "source,target\nann,bob\n\nann,zoe\n"): (
+        "edges.csv, line 4: target must be one of the 4 nodes, got 'zoe'"
+    ),
+    ("edges.csv", "source,target\nann,bob,3\n"): "line 2: must have 2 cells as the header has",
+    ("edges.csv", "0,1\n1,2\n"): "must have the columns source, target, and may have weight, got 0",
+    ("edges.csv", ""): "edges.csv must have the columns source, target, and may have weight, got n",
+    ("edges.csv", "source,target,weight\nann,bob,0\n"): "line 2: weight must be positive, got '0'",
+    ("edges.csv", "source,target,weight\nann,bob,1\nbob,ann,2\n"): (
+        "the edge between nodes 0 and 1 must have one weight"
+    ),
+    ("features.csv", "node,a\nann,1\nbob,x\n"): "line 3: a must be a finite number, got 'x'",
+    ("features.csv", "node,a\nann,nan\n"): "line 2: a must be a finite number, got 'nan'",
+    ("features.csv", "node,a\nann,1e39\n"): "line 2: a must be a finite number, got '1e39'",
+    ("features.csv", "node,a\nann,1\nann,2\n"): "line 3: node 'ann' must appear once",
+    ("features.csv", "node,a\nann,1\nbob,2\ndan,1\n"): "got 3; node 'eve' has none",
+    ("features.csv", "a\n1\n2\n"): "must have a row for each of the 4 nodes, got 2",
+    ("features.csv", "a\n1\n2\n3\n4\n5\n"): "line 6: must not have more rows than there are nodes",
+    ("features.csv", "node\nann\nbob\neve\ndan\n"): "x must have nodes and features",
+    ("labels.csv", "node,label\nann,\n"): "line 2: label of node 'ann' must not be empty",
+    ("labels.csv", "node,label\nann,a\nann,b\n"): "line 3: node 'ann' must appear once",
+    ("labels.csv", "node,class\nann,a\n"): "must have the columns label, and may have node",
+    ("split.csv", "node,split\nann,training\n"): (
+        "line 2: split must be train, val, test or empty, got 'training'"
+    ),
+    ("split.csv", "node,split\nann,train\n"): "val_mask must select at least one node",
+}
+
+
+@pytest.mark.parametrize(("file", "content"), FAULTS)
+def test_faults_of_tables_name_file_line_and_value(folder, file, content):
+    (folder / file).write_text(content)
+    fault(folder, FAULTS[file, content])
+
+
+def test_other_bytes_are_no_table(folder):
+    (folder / "labels.csv").write_bytes(b"node,label\nann,\xff\n")
+    fault(folder, "labels.csv must be comma-separated text in UTF-8; after line 0")
+
+
+ARRAYS = {
+    "edges": [
+        (EDGE_INDEX.T.numpy(), "must lie in|edge_index must have shape"),
+        (EDGE_INDEX.numpy() * 1.0, "whole numbers of shape .2, num_edges., got float64"),
+        (EDGE_INDEX.numpy() + 1, r"edge_index must lie in \[0, 4\), got the edge \[3, 4\]"),
+        (np.array([[2**64 - 1], [0]], dtype=np.uint64), "below 2.63"),
+    ],
+    "labels": [(np.array([0.5, 1, 0, 1]), r"whole numbers of shape \(num_nodes,\), got float64")],
+    "features": [
+        (X.numpy()[:3], "a row for each of the 4 nodes, got 3"),
+        (np.full((4, 2), np.nan), "x must be finite, got nan in row 0, column 0"),
+        (np.array([["a"] * 2] * 4), "numbers of shape .num_nodes, num_features., got <U1"),
+    ],
+    "split": [
+        (np.array([0, 1, 2, 3]), "a text per node"),
+        (np.array(["train", "dev", "", ""]), "got 'dev' at node 1"),
+    ],
+}
+CASES = [(name, *case) for name, cases in ARRAYS.items() for case in cases]
+
+
+@pytest.mark.parametrize(("name", "array", "message"), CASES)
+def test_faults_of_arrays(folder, name, array, message):
+    (folder / f"{name}.csv").unlink()
+    np.save(folder / f"{name}.npy", array)
+    if name == "labels":  # the names of the nodes are gone with the table
+        (folder / "edges.csv").write_text("source,target\n")
+    with pytest.raises(GraphDataError, match=message):
+        load(folder)
+
+
+class Trap:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_nothing_is_unpickled(folder, tmp_path):
+    trap = tmp_path / "sprung"
+    for name in ("edges", "features", "labels", "split"):
+        (folder / f"{name}.csv").rename(tmp_path / f"{name}.csv")
+        objects = np.empty(4, dtype=object)
+        objects[:] = Trap(trap)
+        np.save(folder / f"{name}.npy", objects, allow_pickle=True)
+        fault(folder, f"{name}.npy must be a numpy .npy file of numbers")
+        (folder / f"{name}.npy").write_bytes(pickle.dumps(Trap(trap)))
+        fault(folder, f"{name}.npy must be a numpy .npy file of numbers")
+        (folder / f"{name}.npy").unlink()
+        (tmp_path / f"{name}.csv").rename(folder / f"{name}.csv")
+    (folder / "features.csv").unlink()
+    objects = np.empty(4, dtype=object)
+    objects[:] = Trap(trap)
+    np.savez(folder / "features.npz", format=b"csr", shape=(4, 1), data=objects, indices=objects)
+    fault(folder, "features.npz must be a sparse matrix written by scipy.sparse.save_npz")
+    assert not trap.exists()
+
+
+def test_a_header_that_promises_more_than_there_is_takes_no_memory(folder):
+    (folder / "features.csv").unlink()
+    header = {"descr": "<f8", "fortran_order": False, "shape": (4, 10**12)}
+    with (folder / "features.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+    fault(folder, "features.npy must be a numpy .npy file of numbers")
+
+
+@pytest.mark.parametrize(
+    ("indptr", "indices"), [([0, 1, 2, 3, 9], [0, 1, 0, 1]), ([0, 1, 2, 3, 4], [0, 1, 0, 10**6])]
+)
+def test_sparse_indices_outside_of_the_matrix(folder, indptr, indices):
+    (folder / "features.csv").unlink()
+    parts = {"indptr": np.array(indptr), "indices": np.array(indices), "data": np.ones(4)}
+    np.savez(folder / "features.npz", format=b"csr", shape=(4, 2), **parts)
+    fault(folder, "features.npz must be a sparse matrix")
+
+
+def test_several_arrays_are_no_array(folder):
+    (folder / "edges.csv").unlink()
+    with (folder / "edges.npy").open("wb") as file:
+        np.savez(file, a=np.ones(2))
+    fault(folder, "edges.npy must be a numpy .npy file of numbers: it holds several arrays")
+
+
+def test_no_path_leads_out_of_the_folder(folder, tmp_path):
+    secret = tmp_path / "secret.csv"
+    (folder / "labels.csv").rename(secret)
+    (folder / "labels.csv").symlink_to(secret)
+    fault(folder, f"labels.csv must not lead out of its folder, to {secret.resolve()}")
+
+
+def test_missing_and_doubled_files(folder, tmp_path):
+    np.save(folder / "labels.npy", Y.numpy())
+    fault(folder, "must hold labels once, got labels.csv and labels.npy")
+    for path in folder.glob("labels*"):
+        path.unlink()
+    fault(folder, "must hold labels.csv or .parquet or .npy")
+    fault(tmp_path / "none", "root must be the folder of the graph's files, there is none at")
+    with pytest.raises(GraphDataError, match="root must be the folder of the graph's files, got N"):
+        GraphDataModule("files")
+
+
+def test_weights_as_an_array_go_with_edges_as_an_array(folder):
+    np.save(folder / "edge_weights.npy", np.ones(3))
+    fault(folder, "edge_weights.npy goes with edges.npy only")
+
+
+def test_parquet_faults(folder):
+    pytest.importorskip("pyarrow")
+    (folder / "edges.csv").unlink()
+    (folder / "edges.parquet").write_bytes(b"PAR1 no")
+    fault(folder, "edges.parquet must be a Parquet file")
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.table({"source": ["ann", "bob"], "target": ["bob", "zoe"]})
+    parquet.write_table(table, folder / "edges.parquet")
+    fault(folder, "edges.parquet, row 2: target must be one of the 4 nodes, got 'zoe'")
