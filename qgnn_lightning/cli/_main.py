@@ -19,6 +19,7 @@ COMMANDS = {
     "validate": "accuracy of a checkpoint on the validation nodes",
     "test": "accuracy of a checkpoint on the test nodes",
     "predict": "class and probability of every node, as a table",
+    "data": "check a graph and describe it: qgnn data check PATH",
     "export": "pack a checkpoint into one small file of real integers",
     "info": "layers, bits, scales and bytes of a checkpoint or a packed file",
     "bench": "speed of packed integers against FP32 libraries, on this machine",
@@ -104,6 +105,10 @@ def _run(command: str, arguments: list[str], started: float) -> None:
         from qgnn_lightning.cli import _study
 
         (_study.run_seeds if command == "seeds" else _study.run_study)(arguments[1:])
+    elif command == "data":
+        from qgnn_lightning.cli._data import run_data
+
+        run_data(arguments[1:])
     elif command == "bench":
         from qgnn_lightning.cli._bench import run_bench
 

@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from qgnn_lightning.data._batch import GraphBatch, Stage
 from qgnn_lightning.data._splits import Split, random_split
+from qgnn_lightning.data._statistics import (
+    GraphStatistics,
+    degree_bin_edges,
+    degree_histogram,
+    graph_statistics,
+)
 from qgnn_lightning.data._validation import GraphDataError, validate_graph, validate_masks
 
 if TYPE_CHECKING:
@@ -15,8 +21,12 @@ __all__ = [
     "GraphBatch",
     "GraphDataError",
     "GraphDataModule",
+    "GraphStatistics",
     "Split",
     "Stage",
+    "degree_bin_edges",
+    "degree_histogram",
+    "graph_statistics",
     "random_split",
     "validate_graph",
     "validate_masks",

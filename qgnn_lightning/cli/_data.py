@@ -1,0 +1,87 @@
+"""``qgnn data check``: is a graph valid, and what does it look like?"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from jsonargparse import ActionConfigFile, Namespace
+
+from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._graph_picture import PICTURE_SUFFIXES, draw_graph
+from qgnn_lightning.cli._graph_text import describe_graph
+from qgnn_lightning.cli._parser import CommandParser, with_suggestion
+from qgnn_lightning.cli._quiet import quiet
+from qgnn_lightning.data import GraphDataModule, graph_statistics
+
+
+def run_data(arguments: list[str]) -> None:
+    """Check and describe a graph.
+
+    Args:
+        arguments: What stands behind ``qgnn data``.
+
+    Raises:
+        UsageError: If the command line is wrong.
+        GraphDataError: If the graph is not valid.
+    """
+    if arguments[:1] in (["-h"], ["--help"]):
+        data_parser().print_help()
+        return
+    if arguments[:1] != ["check"]:
+        got = repr(arguments[0]) if arguments else "nothing"
+        raise UsageError(f"qgnn data is followed by check, got {got} (see qgnn data --help)")
+    options = _parse(arguments[1:])
+    with quiet():
+        data: GraphDataModule = data_parser().instantiate_classes(options).data
+        data.prepare_data()
+        graph = data.read()
+        drawn = graph.split is not None or options.data.split == "random"
+        split = data.choose_split(graph) if drawn else None
+    found = graph_statistics(graph)
+    names = graph.class_names or tuple(map(str, range(len(found.class_sizes))))
+    print(describe_graph(found, split, names))
+    if options.plot is not None:
+        title = options.data.name or Path(options.data.root or options.data.source).name
+        draw_graph(found, names, title, Path(options.plot))
+        print(f"\npicture        {options.plot}")
+
+
+def data_parser() -> CommandParser:
+    """The options of ``qgnn data check``."""
+    parser = CommandParser(
+        description="Check a graph and describe it: nodes, edges, components, homophily, classes, "
+        "degrees. Usage: qgnn data check PATH, or qgnn data check -c CONFIG.",
+    )
+    parser.prog = "qgnn data check"
+    parser.add_argument("path", type=str, nargs="?", help="Folder of files, or .npz file.")
+    parser.add_argument("-c", "--config", action=ActionConfigFile, help="File with options.")
+    parser.add_argument("--plot", type=str, help="Picture to write, .png, .svg or .pdf.")
+    parser.add_class_arguments(GraphDataModule, "data")
+    return parser
+
+
+def _parse(arguments: list[str]) -> Namespace:
+    parser = data_parser()
+    try:
+        options = parser.parse_args(arguments)
+        if options.path is not None:
+            source = "npz" if Path(options.path).suffix == ".npz" else "files"
+            given = [f"--data.source={source}", f"--data.root={options.path}"]
+            options = parser.parse_args([*arguments, *given])
+    except UsageError as error:
+        raise UsageError(with_suggestion(str(error), parser._option_string_actions)) from error
+    if not arguments:
+        raise UsageError("a graph is needed: qgnn data check PATH, or -c CONFIG")
+    if options.plot is not None:
+        _check_plot(Path(options.plot))
+    return options
+
+
+def _check_plot(path: Path) -> None:
+    if path.suffix not in PICTURE_SUFFIXES:
+        raise UsageError(f"--plot must end in {', '.join(PICTURE_SUFFIXES)}, got {path.name!r}")
+    if not path.parent.is_dir():
+        raise UsageError(f"--plot: there is no folder {path.parent}")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib: pip install 'qgnn-lightning[viz]'")

@@ -1,0 +1,69 @@
+"""The description of a graph as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qgnn_lightning.data import GraphStatistics, Split
+
+_WIDEST_BAR = 40
+_MOST_CLASSES = 30
+
+
+def describe_graph(found: GraphStatistics, split: Split | None, names: Sequence[str]) -> str:
+    """What a graph looks like, one fact per line.
+
+    Args:
+        found: What was counted.
+        split: The split, or ``None`` where there is none.
+        names: Names of the classes.
+    """
+    facts = {
+        "nodes": f"{found.num_nodes:,}",
+        "edges": f"{found.num_edges:,} {'directed' if found.directed else 'undirected'}"
+        f"{', weighted' if found.weighted else ''}",
+        "features": f"{found.num_features:,}, {100 * found.feature_density:.1f} % not zero",
+        "classes": f"{len(found.class_sizes):,}",
+        "degree": f"{found.least_degree:,} to {found.most_degree:,}, "
+        f"mean {found.mean_degree:.1f}, median {found.median_degree:g}",
+        "isolated": f"{found.num_isolated:,} nodes without an edge",
+        "components": f"{found.num_components:,}, the largest of {found.largest_component:,} nodes",
+        "homophily": _homophily(found),
+        "split": _split(found.num_nodes, split),
+    }
+    lines = [f"{name:<15}{fact}" for name, fact in facts.items()]
+    classes = list(zip(names, found.class_sizes, strict=True))
+    degrees = [(one.name, one.nodes) for one in found.degrees]
+    return "\n".join([*lines, "", *_bars("class", classes), "", *_bars("degree", degrees)])
+
+
+def _homophily(found: GraphStatistics) -> str:
+    if found.homophily is None or found.homophily_by_chance is None:
+        return "none, there are no edges"
+    return (
+        f"{100 * found.homophily:.1f} % of the edges join nodes of one class "
+        f"({100 * found.homophily_by_chance:.1f} % by chance)"
+    )
+
+
+def _split(num_nodes: int, split: Split | None) -> str:
+    if split is None:
+        return "none: set data.split to random"
+    masks = (split.train_mask, split.val_mask, split.test_mask)
+    train, val, test = (int(mask.sum()) for mask in masks)
+    rest = num_nodes - train - val - test
+    return f"{train:,} train, {val:,} val, {test:,} test, {rest:,} in none"
+
+
+def _bars(title: str, counts: list[tuple[str, int]]) -> list[str]:
+    shown = counts[:_MOST_CLASSES]
+    largest = max(count for _, count in shown) or 1
+    total = sum(count for _, count in counts)
+    lines = [f"{title:<15}{'nodes':>10}{'share':>9}"]
+    for name, count in shown:
+        bar = "#" * round(_WIDEST_BAR * count / largest)
+        name = "".join(one if one.isprintable() else "?" for one in name[:14])
+        lines.append(f"{name:<15}{count:>10,}{100 * count / total:>7.1f} % {bar}".rstrip())
+    if len(shown) < len(counts):
+        lines.append(f"... and {len(counts) - len(shown)} more")
+    return lines

@@ -1,0 +1,101 @@
+"""``qgnn data check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import SMALL
+
+DATA = [option for option in SMALL if option.startswith("--data")]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    path = tmp_path / "mine"
+    path.mkdir()
+    (path / "labels.csv").write_text("node,label\nann,red\nbob,blue\neve,red\n")
+    (path / "features.csv").write_text("a\n1\n0\n3\n")
+    (path / "edges.csv").write_text("source,target\nann,bob\nann,eve\n")
+    return path
+
+
+def test_a_folder_is_described(qgnn, folder):
+    outcome = qgnn("data", "check", str(folder))
+    assert outcome.code == 0, outcome.err
+    facts = dict(line.split(None, 1) for line in outcome.out.splitlines() if " " in line)
+    assert facts["nodes"] == "3"
+    assert facts["edges"] == "2 undirected"
+    assert facts["features"] == "1, 66.7 % not zero"
+    assert facts["homophily"].startswith("50.0 % of the edges")
+    assert facts["split"] == "none: set data.split to random"
+    assert facts["red"].split()[:2] == ["2", "66.7"]
+
+
+def test_a_drawn_split_is_counted(qgnn, folder):
+    drawn = ["--data.split=random", "--data.num_train_per_class=1"]
+    outcome = qgnn("data", "check", str(folder), *drawn, "--data.num_val=1", "--data.num_test=1")
+    assert outcome.code == 1
+    assert "num_val + num_test must not exceed the 1 nodes" in outcome.err
+    assert "20 train" not in outcome.out
+
+
+def test_a_configuration_and_options(qgnn, tmp_path):
+    (tmp_path / "data.yaml").write_text("data:\n  source: block_model\n  num_nodes: 50\n")
+    outcome = qgnn("data", "check", "-c", "data.yaml", *DATA[1:])
+    assert outcome.code == 0, outcome.err
+    assert "nodes          60" in outcome.out
+    assert "15 train, 15 val, 20 test, 10 in none" in outcome.out
+
+
+def test_an_npz_file(qgnn, tmp_path):
+    arrays = {"x": np.ones((3, 2)), "edge_index": np.array([[0], [1]]), "y": np.array([0, 1, 1])}
+    np.savez(tmp_path / "g.npz", **arrays)
+    outcome = qgnn("data", "check", "g.npz")
+    assert outcome.code == 0, outcome.err
+    assert "1 directed" in outcome.out
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_a_picture_is_drawn(qgnn, folder, tmp_path, suffix):
+    pytest.importorskip("matplotlib")
+    outcome = qgnn("data", "check", str(folder), "--plot", f"graph{suffix}")
+    assert outcome.code == 0, outcome.err
+    starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+    assert (tmp_path / f"graph{suffix}").read_bytes().startswith(starts[suffix])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "qgnn data is followed by check, got nothing"),
+        (["chek"], 2, "qgnn data is followed by check, got 'chek'"),
+        (["check"], 2, "a graph is needed: qgnn data check PATH, or -c CONFIG"),
+        (["check", "none"], 1, "there is none at none"),
+        (["check", "--data.sorce", "x"], 2, "did you mean --data.source?"),
+        (["check", "mine", "--plot", "a.gif"], 2, "--plot must end in .png, .svg, .pdf, got 'a.g"),
+        (["check", "mine", "--plot", "no/a.png"], 2, "there is no folder no"),
+    ],
+)
+def test_wrong_input_gives_one_line(qgnn, folder, arguments, code, message):
+    outcome = qgnn("data", *arguments)
+    assert (outcome.code, outcome.err.count("\n")) == (code, 1)
+    assert message in outcome.err
+
+
+def test_names_of_classes_are_only_text(qgnn, folder, tmp_path):
+    pytest.importorskip("matplotlib")
+    (folder / "labels.csv").write_text("label\n$\\frac$\n\x1b[31mred\n$\n")
+    (folder / "edges.csv").write_text("source,target\n0,1\n")
+    outcome = qgnn("data", "check", str(folder), "--plot", "graph.png")
+    assert outcome.code == 0, outcome.err
+    assert "?[31mred" in outcome.out
+    assert "\x1b" not in outcome.out
+
+
+def test_faults_of_the_files_are_told(qgnn, folder):
+    (folder / "edges.csv").write_text("source,target\nann,zoe\n")
+    outcome = qgnn("data", "check", str(folder))
+    assert outcome.code == 1
+    assert "mine/edges.csv, line 2: target must be one of the 3 nodes, got 'zoe'" in outcome.err
