@@ -17,7 +17,7 @@ from qgnn_lightning.callbacks import Subject, measure_all
 from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._quiet import quiet
-from qgnn_lightning.cli._report import metrics_table, results_table
+from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
 from qgnn_lightning.cli._stored_arguments import load_checkpoint, model_arguments
 from qgnn_lightning.data import GraphDataModule
 from qgnn_lightning.lightning_module import NodeClassifier
@@ -33,6 +33,7 @@ from qgnn_lightning.run import (
     Stopped,
     environment,
     network_summary,
+    plan_training,
     prediction_writer,
     split_accuracies,
     write_predictions,
@@ -84,7 +85,9 @@ class Application(CommandLine):
         """
         if not self.options["observers"]:
             self._parser(self.subcommand).callback_keys.clear()
-        if self.subcommand != "fit" or self.options["trainer"]["fast_dev_run"]:
+        if self._quiet:
+            kwargs["enable_progress_bar"] = False
+        if self.subcommand != "fit" or self._leaves_nothing:
             kwargs |= {"logger": False, "callbacks": self._callbacks()}
             return self._with_data(super().instantiate_trainer(**kwargs))
         self._check_teacher()
@@ -97,6 +100,15 @@ class Application(CommandLine):
             self._run.discard_if_unused()
             raise
         return trainer
+
+    @property
+    def _leaves_nothing(self) -> bool:
+        """Whether a training makes no directory."""
+        return bool(self.options["trainer"]["fast_dev_run"] or self.options["dry_run"])
+
+    @property
+    def _quiet(self) -> bool:
+        return self.subcommand == "fit" and bool(self.options["quiet"])
 
     def _with_data(self, trainer: Trainer) -> Trainer:
         """Load the data before anything is started, as the trainer would."""
@@ -146,7 +158,7 @@ class Application(CommandLine):
         wanted = self._get(self.config_init, "trainer")
         given = wanted["callbacks"] or []
         callbacks = list(given) if isinstance(given, list) else [given]
-        if wanted["enable_progress_bar"] is not False:
+        if wanted["enable_progress_bar"] is not False and not self._quiet:
             callbacks.append(EpochProgress())
         return callbacks
 
@@ -167,8 +179,12 @@ class Application(CommandLine):
             model: The model.
             datamodule: The data.
         """
+        if self.options["dry_run"]:
+            self._check_teacher()
+            self._say(plan_table(plan_training(model, datamodule.graph), self._length, self._place))
+            return
         if self._run is not None:
-            print(f"run directory  {self._run.path}", flush=True)
+            self._say(f"run directory  {self._run.path}")
         before = time.perf_counter()
         try:
             self.trainer.fit(
@@ -189,7 +205,7 @@ class Application(CommandLine):
     def _finish(self, run: RunDirectory, seconds: float) -> None:
         """Test the best epoch, write and print the results."""
         if self._best is None or not self._best.found:
-            print("nothing to test: no best epoch was kept")
+            self._say("nothing to test: no best epoch was kept")
             return
         epochs = self.trainer.current_epoch
         self.trainer.test(
@@ -202,9 +218,25 @@ class Application(CommandLine):
         results = {"best_epoch": self._best.epoch, "epochs": epochs, **self._results(seconds)}
         with atomic_path(run.results) as file:
             file.write_text(json.dumps(_finite(results), indent=2) + "\n", encoding="utf-8")
-        print(results_table(results))
-        print(f"results        {run.results}")
-        print(f"curves         tensorboard --logdir {run.path.parent}", flush=True)
+        self._say(results_table(results))
+        self._say(f"results        {run.results}")
+        self._say(f"curves         tensorboard --logdir {run.path.parent}")
+
+    def _say(self, text: str) -> None:
+        """Print, unless nothing is to be said."""
+        if not self._quiet:
+            print(text, flush=True)
+
+    @property
+    def _length(self) -> tuple[int | None, int]:
+        """Epochs, and optimizer steps in each."""
+        return self.trainer.max_epochs, self.options["data"]["steps_per_epoch"]
+
+    @property
+    def _place(self) -> str:
+        """Where a run would be kept."""
+        root = self.options["trainer"]["default_root_dir"] or "runs"
+        return str(self.options["run_dir"] or Path(root) / self._experiment / "version_N")
 
     def _results(self, seconds: float) -> dict[str, Any]:
         network = self.model.network.eval()

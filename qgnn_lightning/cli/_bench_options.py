@@ -46,7 +46,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     Raises:
         UsageError: If an option is unknown, or its value is wrong.
     """
-    options, unknown = _parser().parse_known_args(arguments)
+    options, unknown = bench_parser().parse_known_args(arguments)
     if unknown:
         raise UsageError(_unknown(unknown[0], options))
     _check(options)
@@ -76,7 +76,8 @@ def _fraction(text: str) -> float:
     return number
 
 
-def _parser() -> argparse.ArgumentParser:
+def bench_parser() -> argparse.ArgumentParser:
+    """The options of ``qgnn bench``."""
     parser = _Parser(
         prog="qgnn bench",
         description="Measure packed inference against FP32 libraries, side by side.",

@@ -45,7 +45,7 @@ _OBSERVERS: dict[str, type[Callback]] = {
 }
 _NAMES_OF_DATA = ("source", "name")
 #: Belong to one run only.
-_OF_ONE_RUN = ("config", "ckpt_path", "run_dir", "output")
+_OF_ONE_RUN = ("config", "ckpt_path", "run_dir", "output", "quiet", "dry_run")
 
 
 class CommandLine(LightningCLI):
@@ -119,6 +119,12 @@ class CommandLine(LightningCLI):
                 type=str | None,
                 default=None,
                 help="Directory of the run; by default runs/DATA_BITS/version_N.",
+            )
+            parser.add_argument("--quiet", action="store_true", help="Print nothing but errors.")
+            parser.add_argument(
+                "--dry_run",
+                action="store_true",
+                help="Print what would be trained, its sizes and the time it takes; train nothing.",
             )
         if subcommand == "predict":
             parser.add_argument(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from qgnn_lightning.cli._graph_text import printable
 from qgnn_lightning.data import GraphStatistics
 from qgnn_lightning.storage import atomic_path
 
@@ -43,13 +45,15 @@ def draw_graph(found: GraphStatistics, names: Sequence[str], title: str, path: P
     _name(right, _classes(found, shown), "nodes", "class")
     edges = f"{found.num_edges:,} {'directed ' if found.directed else ''}edges"
     figure.suptitle(f"{_plain(title)}: {found.num_nodes:,} nodes, {edges}")
-    with atomic_path(path) as file:
+    with atomic_path(path) as file, warnings.catch_warnings():
+        # Names in a script that the font lacks are drawn as boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(file, format=path.suffix[1:])
 
 
 def _plain(text: str) -> str:
     """Without what matplotlib would take for a formula."""
-    return text.replace("$", r"\$")
+    return printable(text).replace("$", r"\$")
 
 
 def _classes(found: GraphStatistics, shown: int) -> str:

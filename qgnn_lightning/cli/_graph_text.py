@@ -62,8 +62,14 @@ def _bars(title: str, counts: list[tuple[str, int]]) -> list[str]:
     lines = [f"{title:<15}{'nodes':>10}{'share':>9}"]
     for name, count in shown:
         bar = "#" * round(_WIDEST_BAR * count / largest)
-        name = "".join(one if one.isprintable() else "?" for one in name[:14])
-        lines.append(f"{name:<15}{count:>10,}{100 * count / total:>7.1f} % {bar}".rstrip())
+        lines.append(
+            f"{printable(name[:14]):<15}{count:>10,}{100 * count / total:>7.1f} % {bar}".rstrip()
+        )
     if len(shown) < len(counts):
         lines.append(f"... and {len(counts) - len(shown)} more")
     return lines
+
+
+def printable(text: str) -> str:
+    """A name from a file without control characters, which could steer a terminal."""
+    return "".join(one if one.isprintable() else "?" for one in text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import os
 import sys
 import time
@@ -22,7 +23,20 @@ COMMANDS = {
     "data": "check a graph and describe it: qgnn data check PATH",
     "export": "pack a checkpoint into one small file of real integers",
     "info": "layers, bits, scales and bytes of a checkpoint or a packed file",
+    "list": "configurations, data sets, models and quantizers there are",
+    "completion": "script that completes commands and options in bash or zsh",
     "bench": "speed of packed integers against FP32 libraries, on this machine",
+}
+#: Module and function of the commands that Lightning has no part in.
+_RUNNERS = {
+    "seeds": ("_study", "run_seeds"),
+    "study": ("_study", "run_study"),
+    "data": ("_data", "run_data"),
+    "export": ("_packed", "run_export"),
+    "info": ("_packed", "run_info"),
+    "list": ("_list", "run_list"),
+    "bench": ("_bench", "run_bench"),
+    "predict --packed": ("_predict_packed", "run_predict_packed"),
 }
 _INTERRUPTED = 130
 _TERMINATED = 143
@@ -33,12 +47,15 @@ usage: qgnn COMMAND [options]
 Train and run deep graph neural networks with 8, 4 or 2 bits per number.
 
 commands:
-{chr(10).join(f"  {name:9} {text}" for name, text in COMMANDS.items())}
+{chr(10).join(f"  {name:10} {text}" for name, text in COMMANDS.items())}
 
 options:
   -h, --help     this help; `qgnn COMMAND --help` lists the options of a command
   --version      the version
   --debug        show where an error comes from (also QGNN_DEBUG=1)
+
+exit codes:
+  0 done; 1 failed; 2 wrong usage; 130 stopped by Ctrl-C; 143 stopped by SIGTERM
 
 examples:
   qgnn fit                                      handwritten digits at 2 bits, no download
@@ -46,6 +63,8 @@ examples:
   qgnn fit -c configs/data/cora.yaml -c configs/model/int4.yaml --model.num_steps 64
   qgnn seeds -c configs/experiment/cora_int2.yaml --seeds 10
   qgnn test --ckpt_path runs/cora_int2/version_0/checkpoints/best.ckpt
+  qgnn fit -c configs/experiment/cora_int2.yaml --dry_run
+  qgnn data check my_graph --plot my_graph.png
   qgnn export runs/cora_int2/version_0/checkpoints/best.ckpt -o model.safetensors
   qgnn predict --packed model.safetensors -c configs/data/cora.yaml
 """
@@ -97,30 +116,15 @@ def _dispatch(arguments: list[str], started: float) -> int:
 
 def _run(command: str, arguments: list[str], started: float) -> None:
     """Run a command; only what it needs is imported."""
-    if command == "export":
-        from qgnn_lightning.cli._packed import run_export
+    if command == "predict" and any(one.startswith("--packed") for one in arguments):
+        command = "predict --packed"
+    if command == "completion":
+        from qgnn_lightning.cli._completion import run_completion
 
-        run_export(arguments[1:])
-    elif command in ("seeds", "study"):
-        from qgnn_lightning.cli import _study
-
-        (_study.run_seeds if command == "seeds" else _study.run_study)(arguments[1:])
-    elif command == "data":
-        from qgnn_lightning.cli._data import run_data
-
-        run_data(arguments[1:])
-    elif command == "bench":
-        from qgnn_lightning.cli._bench import run_bench
-
-        run_bench(arguments[1:])
-    elif command == "info":
-        from qgnn_lightning.cli._packed import run_info
-
-        run_info(arguments[1:])
-    elif command == "predict" and any(one.startswith("--packed") for one in arguments):
-        from qgnn_lightning.cli._predict_packed import run_predict_packed
-
-        run_predict_packed(arguments[1:])
+        run_completion(arguments[1:], list(COMMANDS))
+    elif command in _RUNNERS:
+        module, function = _RUNNERS[command]
+        getattr(importlib.import_module(f"qgnn_lightning.cli.{module}"), function)(arguments[1:])
     else:
         from qgnn_lightning.cli._application import run
 

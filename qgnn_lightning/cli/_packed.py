@@ -38,16 +38,7 @@ def run_export(arguments: list[str]) -> None:
     Raises:
         UsageError: If the checkpoint or the output cannot be used.
     """
-    parser = _Parser(
-        "qgnn export",
-        description="Pack a trained checkpoint into one small file of real integers.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("checkpoint", type=Path, help="checkpoint of a trained network")
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, help=f"file to write, ends in {PACKED_SUFFIX}"
-    )
-    options = parser.parse_args(arguments)
+    options = export_parser().parse_args(arguments)
     output: Path = options.output
     if output.suffix != PACKED_SUFFIX:
         raise UsageError(f"--output must end in {PACKED_SUFFIX}, got {output.name!r}")
@@ -69,19 +60,38 @@ def run_info(arguments: list[str]) -> None:
     Raises:
         UsageError: If there is no such file.
     """
-    parser = _Parser(
-        "qgnn info",
-        description="Layers, bits, scales and bytes of a checkpoint or a packed network.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("file", type=Path, help="checkpoint or packed network")
-    path: Path = parser.parse_args(arguments).file
+    path: Path = info_parser().parse_args(arguments).file
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
     if path.suffix == PACKED_SUFFIX:
         print(parts_table(describe_packed(load_packed(path))))
     else:
         print(parts_table(describe_network(trained_network(path))))
+
+
+def export_parser() -> argparse.ArgumentParser:
+    """The options of ``qgnn export``."""
+    parser = _Parser(
+        "qgnn export",
+        description="Pack a trained checkpoint into one small file of real integers.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("checkpoint", type=Path, help="checkpoint of a trained network")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help=f"file to write, ends in {PACKED_SUFFIX}"
+    )
+    return parser
+
+
+def info_parser() -> argparse.ArgumentParser:
+    """The options of ``qgnn info``."""
+    parser = _Parser(
+        "qgnn info",
+        description="Layers, bits, scales and bytes of a checkpoint or a packed network.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", type=Path, help="checkpoint or packed network")
+    return parser
 
 
 def trained_network(path: Path) -> GraphNetwork:

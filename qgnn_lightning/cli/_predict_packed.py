@@ -25,13 +25,7 @@ def run_predict_packed(arguments: list[str]) -> None:
         UsageError: If an option or a file cannot be used.
         ValueError: If the network and the data do not fit together.
     """
-    parser = CommandParser(description="Predict with a packed network.")
-    parser.add_argument("-c", "--config", action=ActionConfigFile, help="File with options.")
-    parser.add_argument("--packed", type=str, required=True, help="Packed network.")
-    parser.add_argument(
-        "--output", type=str, default="predictions.csv", help="File to write, .csv or .parquet."
-    )
-    parser.add_class_arguments(GraphDataModule, "data")
+    parser = predict_packed_parser()
     try:
         options = parser.parse_args(arguments)
     except UsageError as error:
@@ -56,3 +50,15 @@ def run_predict_packed(arguments: list[str]) -> None:
     probabilities, classes = network(graph.x, graph.adjacency).softmax(1).max(1)
     rows = write_predictions([Prediction(graph.node_ids, classes, probabilities)], output)
     print(f"{rows:,} predictions in {output}")
+
+
+def predict_packed_parser() -> CommandParser:
+    """The options of ``qgnn predict --packed``."""
+    parser = CommandParser(description="Predict with a packed network.")
+    parser.add_argument("-c", "--config", action=ActionConfigFile, help="File with options.")
+    parser.add_argument("--packed", type=str, required=True, help="Packed network.")
+    parser.add_argument(
+        "--output", type=str, default="predictions.csv", help="File to write, .csv or .parquet."
+    )
+    parser.add_class_arguments(GraphDataModule, "data")
+    return parser

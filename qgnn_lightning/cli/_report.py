@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from qgnn_lightning.run import TrainingPlan
+
 
 def _describe_network(summary: dict[str, Any]) -> str:
     """Bits, messages and size in one line."""
@@ -35,6 +37,47 @@ def results_table(results: dict[str, Any]) -> str:
         f"{results['seconds']['total']:.1f} s in all",
     }
     return "\n".join(f"{name:<15}{value}" for name, value in rows.items())
+
+
+def plan_table(plan: TrainingPlan, length: tuple[int | None, int], place: str) -> str:
+    """What a training would do, one fact per line.
+
+    Args:
+        plan: What was measured in one step.
+        length: Epochs (``None`` or -1: without end) and optimizer steps in each.
+        place: The directory of the run.
+    """
+    epochs, steps = length
+    seconds = steps * plan.step_seconds + plan.evaluation_seconds
+    endless = epochs is None or epochs < 0
+    total = "" if endless else f"about {_duration(seconds * (epochs or 0))} in all, "
+    size = plan.summary["size_bytes"]
+    rows = {
+        "graph": f"{plan.num_nodes:,} nodes, {plan.num_edges:,} entries of the adjacency",
+        "network": _describe_network(plan.summary),
+        "size": f"{size['packed']:,} bytes packed, {size['float32']:,} in float32",
+        "training": f"{'no limit of' if endless else f'{epochs:,}'} epochs, optimizer steps in each: {steps:,}",
+        "time": f"{total}{_duration(seconds)} per epoch without observers and checkpoints",
+        "states": f"{mebibytes(plan.state_bytes)}: weights, buffers, gradients, optimizer",
+        "activations": f"{mebibytes(plan.activation_bytes)} kept for the gradients",
+        "peak memory": f"{mebibytes(plan.peak_bytes)} of tensors, the graph included (estimated)",
+        "run directory": place,
+    }
+    lines = [f"{name:<15}{value}" for name, value in rows.items()]
+    return "\n".join([*lines, "dry run: nothing was trained or written"])
+
+
+def mebibytes(size: int) -> str:
+    """A size in MiB."""
+    return f"{size / 2**20:,.1f} MiB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def metrics_table(metrics: dict[str, float]) -> str:

@@ -4,6 +4,7 @@ from qgnn_lightning.run._checkpoints import BestCheckpoint, CheckpointError, Las
 from qgnn_lightning.run._data_arguments import DataArguments
 from qgnn_lightning.run._directory import RunDirectory, RunDirectoryError
 from qgnn_lightning.run._logger import RunLogger
+from qgnn_lightning.run._plan import TrainingPlan, plan_training
 from qgnn_lightning.run._predictions import prediction_writer, write_predictions
 from qgnn_lightning.run._progress import EpochProgress
 from qgnn_lightning.run._random_state import RandomState
@@ -23,10 +24,12 @@ __all__ = [
     "RunLogger",
     "StopOnSignal",
     "Stopped",
+    "TrainingPlan",
     "environment",
     "float32_size",
     "network_summary",
     "packed_size",
+    "plan_training",
     "prediction_writer",
     "split_accuracies",
     "write_predictions",

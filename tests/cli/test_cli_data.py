@@ -86,7 +86,7 @@ def test_wrong_input_gives_one_line(qgnn, folder, arguments, code, message):
 
 def test_names_of_classes_are_only_text(qgnn, folder, tmp_path):
     pytest.importorskip("matplotlib")
-    (folder / "labels.csv").write_text("label\n$\\frac$\n\x1b[31mred\n$\n")
+    (folder / "labels.csv").write_text("label\n$\\frac$\n\x1b[31mred\n\u6c34\n")
     (folder / "edges.csv").write_text("source,target\n0,1\n")
     outcome = qgnn("data", "check", str(folder), "--plot", "graph.png")
     assert outcome.code == 0, outcome.err

@@ -1,0 +1,130 @@
+"""What a training takes, from one step on a copy of the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from qgnn_lightning.data import GraphBatch
+from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.run._results import network_summary
+
+#: Adam keeps two numbers per parameter.
+_ADAM_STATES = 2
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Sizes and times of a training on a whole graph.
+
+    Args:
+        summary: Bits, messages and size of the network.
+        num_nodes: Nodes of the graph.
+        num_edges: Entries of its adjacency, self-loops included.
+        state_bytes: Weights, buffers, gradients and the optimizer's states.
+        activation_bytes: What the forward pass keeps for the gradients.
+        graph_bytes: Features, adjacency, labels and masks.
+        step_seconds: One forward and backward pass.
+        evaluation_seconds: One forward pass in evaluation mode.
+    """
+
+    summary: dict[str, Any]
+    num_nodes: int
+    num_edges: int
+    state_bytes: int
+    activation_bytes: int
+    graph_bytes: int
+    step_seconds: float
+    evaluation_seconds: float
+
+    @property
+    def peak_bytes(self) -> int:
+        """Tensors that are there at the same time, at the start of the backward pass."""
+        return self.state_bytes + self.activation_bytes + self.graph_bytes
+
+
+def plan_training(model: NodeClassifier, batch: GraphBatch) -> TrainingPlan:
+    """Try one step on a network of the same shape; the model is left alone.
+
+    The first pass, in which the quantizers look for their ranges, does not count.
+
+    Args:
+        model: The model, with or without a network.
+        batch: The graph.
+    """
+    sizes = {"num_features": batch.num_features, "num_classes": batch.num_classes}
+    network = NodeClassifier(**{**dict(model.hparams), **sizes}).network
+    _descend(network, batch)
+    kept, _ = _kept_bytes(network, batch)
+    network.zero_grad()
+    step_seconds = _seconds(lambda: _descend(network, batch))
+    network.eval()
+    with torch.no_grad():
+        evaluation_seconds = _seconds(lambda: network(batch.x, batch.adjacency))
+    weights = sum(map(_num_bytes, network.parameters()))
+    return TrainingPlan(
+        summary=network_summary(network),
+        num_nodes=batch.num_nodes,
+        num_edges=batch.adjacency.num_edges,
+        state_bytes=(2 + _ADAM_STATES) * weights + sum(map(_num_bytes, network.buffers())),
+        activation_bytes=kept,
+        graph_bytes=sum(map(_num_bytes, _graph_tensors(batch))),
+        step_seconds=step_seconds,
+        evaluation_seconds=evaluation_seconds,
+    )
+
+
+def _descend(network: nn.Module, batch: GraphBatch) -> None:
+    _loss(network, batch).backward()  # type: ignore[no-untyped-call]
+
+
+def _loss(network: nn.Module, batch: GraphBatch) -> Tensor:
+    scores = network(batch.x, batch.adjacency)[batch.train_mask]
+    return nn.functional.cross_entropy(scores, batch.y[batch.train_mask])
+
+
+def _kept_bytes(network: nn.Module, batch: GraphBatch) -> tuple[int, Tensor]:
+    """Bytes that autograd holds between the two passes, each piece of memory once.
+
+    Weights, buffers and the graph are there anyway and do not count.
+    """
+    there = [*network.parameters(), *network.buffers(), *_graph_tensors(batch)]
+    known = {tensor.untyped_storage().data_ptr() for tensor in there}
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        if tensor.layout == torch.strided:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in known:
+                kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with saved_tensors_hooks(note, lambda tensor: tensor):
+        loss = _loss(network, batch)
+    return sum(kept.values()), loss
+
+
+def _graph_tensors(batch: GraphBatch) -> list[Tensor]:
+    adjacency = batch.adjacency
+    x = [batch.x]
+    if batch.x.layout == torch.sparse_csr:
+        x = [batch.x.crow_indices(), batch.x.col_indices(), batch.x.values()]
+    tensors = [*x, batch.y, batch.train_mask, batch.val_mask, batch.test_mask, batch.node_ids]
+    tensors += [adjacency.rowptr, adjacency.col, adjacency.degree]
+    return tensors if adjacency.value is None else [*tensors, adjacency.value]
+
+
+def _num_bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    before = time.perf_counter()
+    call()
+    return time.perf_counter() - before

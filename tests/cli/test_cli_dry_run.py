@@ -1,0 +1,95 @@
+"""``qgnn fit --dry_run`` and ``--quiet``."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from commands import assert_same_weights, load
+
+from qgnn_lightning.data import GraphBatch
+from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.run import plan_training
+
+
+@pytest.fixture
+def batch() -> GraphBatch:
+    part = torch.arange(50) % 3
+    edges = torch.randint(50, (2, 100))
+    return GraphBatch.from_tensors(
+        torch.rand(50, 6), edges, part, *(part == split for split in range(3))
+    )
+
+
+def test_a_dry_run_tells_sizes_and_leaves_nothing(fit, tmp_path):
+    outcome = fit("--dry_run")
+    assert outcome.code == 0, outcome.err
+    facts = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in outcome.out.splitlines()[:-2])
+    # 8 features -> 8 hidden -> 3 classes, with biases.
+    weights = 8 * 8 + 8 + 8 * 3 + 3
+    assert f"{4 * weights:,} in float32" in facts["size"]
+    assert facts["training"] == "3 epochs, optimizer steps in each: 1"
+    assert facts["graph"].startswith("60 nodes, ")
+    assert "run directory  runs/block_model_int2/version_N" in outcome.out
+    assert outcome.out.endswith("dry run: nothing was trained or written\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_checks_what_a_run_would_check(fit):
+    assert fit("--dry_run", "--model.num_steps=0").code == 1
+    outcome = fit("--dry_run", "--model.teacher_ckpt=none.ckpt")
+    assert outcome.code == 2
+    assert "teacher_ckpt must be a checkpoint file" in outcome.err
+
+
+def test_states_are_counted(batch):
+    model = NodeClassifier(bits="float32", hidden_features=5, num_features=6, num_classes=3)
+    plan = plan_training(model, batch)
+    weights = 5 * 6 + 5 + 3 * 5 + 3
+    buffers = sum(one.numel() * one.element_size() for one in model.network.buffers())
+    assert plan.state_bytes == 4 * 4 * weights + buffers
+    # x, labels and numbers of the nodes, masks, and the adjacency.
+    adjacency = 8 * (51 + batch.adjacency.num_edges) + 4 * 50
+    assert plan.graph_bytes == 4 * 50 * 6 + 2 * 8 * 50 + 3 * 50 + adjacency
+    assert plan.peak_bytes == plan.state_bytes + plan.activation_bytes + plan.graph_bytes
+    assert min(plan.step_seconds, plan.evaluation_seconds) > 0
+
+
+def test_activations_grow_by_what_a_step_keeps(batch):
+    def kept(num_steps: int) -> int:
+        model = NodeClassifier(bits="int2", hidden_features=4, num_steps=num_steps)
+        return plan_training(model, batch).activation_bytes
+
+    few, more, most = kept(4), kept(8), kept(16)
+    assert few < more < most
+    assert most - more == pytest.approx(2 * (more - few), rel=0.25)
+
+
+def test_the_model_is_left_alone(batch):
+    model = NodeClassifier(bits="int2", hidden_features=4, num_features=6, num_classes=3)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    plan_training(model, batch)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_quiet_prints_nothing_and_trains_the_same(fit):
+    quiet = fit("--quiet", "--run_dir=one")
+    assert quiet == (0, "", "")
+    assert "test accuracy" in fit("--run_dir=two").out
+    assert_same_weights("one/checkpoints/last.ckpt", "two/checkpoints/last.ckpt")
+    assert load("one/checkpoints/best.ckpt")["epoch"] == load("two/checkpoints/best.ckpt")["epoch"]
+
+
+def test_quiet_still_prints_errors(fit):
+    outcome = fit("--quiet", "--model.num_steps=0")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "num_steps must be at least 1" in outcome.err
+
+
+def test_neither_is_kept_for_the_next_run(fit, qgnn):
+    assert fit("--quiet", "--run_dir=one").code == 0
+    outcome = qgnn("fit", "-c", "one/config.yaml", "--run_dir=again", "--observers=false")
+    assert outcome.code == 0, outcome.err
+    assert "test accuracy" in outcome.out
