@@ -51,12 +51,13 @@ def plan_table(plan: TrainingPlan, length: tuple[int | None, int], place: str) -
     seconds = steps * plan.step_seconds + plan.evaluation_seconds
     endless = epochs is None or epochs < 0
     total = "" if endless else f"about {_duration(seconds * (epochs or 0))} in all, "
+    limit = "no limit of" if endless else f"{epochs:,}"
     size = plan.summary["size_bytes"]
     rows = {
         "graph": f"{plan.num_nodes:,} nodes, {plan.num_edges:,} entries of the adjacency",
         "network": _describe_network(plan.summary),
         "size": f"{size['packed']:,} bytes packed, {size['float32']:,} in float32",
-        "training": f"{'no limit of' if endless else f'{epochs:,}'} epochs, optimizer steps in each: {steps:,}",
+        "training": f"{limit} epochs, optimizer steps in each: {steps:,}",
         "time": f"{total}{_duration(seconds)} per epoch without observers and checkpoints",
         "states": f"{mebibytes(plan.state_bytes)}: weights, buffers, gradients, optimizer",
         "activations": f"{mebibytes(plan.activation_bytes)} kept for the gradients",
