@@ -17,7 +17,7 @@ LAYERS = [
     {"nn", "data"},
     {"baselines"},
     {"lightning_module", "deploy"},
-    {"callbacks", "run", "bench", "study"},
+    {"callbacks", "run", "bench", "report", "study"},
     {"cli", "__main__"},
 ]
 LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in parts}
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "provenance": set(),
     "nn": set(),
     "deploy": {"safetensors", "numpy"},
+    "report": {"tensorboard"},
     "study": {"yaml"},
 }
 TRAINING_ONLY = {"lightning", "lightning_fabric", "pytorch_lightning", "torch_geometric"}

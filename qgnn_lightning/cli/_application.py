@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 from functools import cached_property
@@ -32,10 +31,12 @@ from qgnn_lightning.run import (
     StopOnSignal,
     Stopped,
     environment,
+    evaluation,
     network_summary,
     plan_training,
     prediction_writer,
     split_accuracies,
+    write_json,
     write_predictions,
 )
 from qgnn_lightning.storage import atomic_path
@@ -216,10 +217,12 @@ class Application(CommandLine):
             weights_only=True,
         )
         results = {"best_epoch": self._best.epoch, "epochs": epochs, **self._results(seconds)}
-        with atomic_path(run.results) as file:
-            file.write_text(json.dumps(_finite(results), indent=2) + "\n", encoding="utf-8")
+        data = self.datamodule
+        write_json(evaluation(self.model.network, data.graph, data.class_names), run.evaluation)
+        write_json(results, run.results, indent=2)
         self._say(results_table(results))
         self._say(f"results        {run.results}")
+        self._say(f"report         qgnn report {run.path}")
         self._say(f"curves         tensorboard --logdir {run.path.parent}")
 
     def _say(self, text: str) -> None:
@@ -312,12 +315,3 @@ class Application(CommandLine):
         assert predictions is not None
         rows = write_predictions(predictions, self._output)  # type: ignore[arg-type]
         print(f"{rows:,} predictions in {self._output}")
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows no NaN and no infinity."""
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

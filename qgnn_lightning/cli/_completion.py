@@ -11,6 +11,7 @@ from qgnn_lightning.cli._bench_options import bench_parser
 from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._data import data_parser
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._html_report import report_parser
 from qgnn_lightning.cli._packed import export_parser, info_parser
 from qgnn_lightning.cli._predict_packed import predict_packed_parser
 from qgnn_lightning.cli._quiet import quiet
@@ -90,6 +91,7 @@ _PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
     "data": data_parser,
     "export": export_parser,
     "info": info_parser,
+    "report": report_parser,
     "bench": bench_parser,
 }
 _WORDS: dict[str, tuple[str, ...]] = {

@@ -23,6 +23,7 @@ COMMANDS = {
     "data": "check a graph and describe it: qgnn data check PATH",
     "export": "pack a checkpoint into one small file of real integers",
     "info": "layers, bits, scales and bytes of a checkpoint or a packed file",
+    "report": "one page of HTML about runs, without network or scripts",
     "list": "configurations, data sets, models and quantizers there are",
     "completion": "script that completes commands and options in bash or zsh",
     "bench": "speed of packed integers against FP32 libraries, on this machine",
@@ -35,6 +36,7 @@ _RUNNERS = {
     "export": ("_packed", "run_export"),
     "info": ("_packed", "run_info"),
     "list": ("_list", "run_list"),
+    "report": ("_html_report", "run_report"),
     "bench": ("_bench", "run_bench"),
     "predict --packed": ("_predict_packed", "run_predict_packed"),
 }
@@ -65,6 +67,7 @@ examples:
   qgnn test --ckpt_path runs/cora_int2/version_0/checkpoints/best.ckpt
   qgnn fit -c configs/experiment/cora_int2.yaml --dry_run
   qgnn data check my_graph --plot my_graph.png
+  qgnn report runs/cora_int2/version_0 -o report.html
   qgnn export runs/cora_int2/version_0/checkpoints/best.ckpt -o model.safetensors
   qgnn predict --packed model.safetensors -c configs/data/cora.yaml
 """

@@ -3,12 +3,18 @@
 from qgnn_lightning.run._checkpoints import BestCheckpoint, CheckpointError, LastCheckpoint
 from qgnn_lightning.run._data_arguments import DataArguments
 from qgnn_lightning.run._directory import RunDirectory, RunDirectoryError
+from qgnn_lightning.run._evaluation import evaluation
 from qgnn_lightning.run._logger import RunLogger
 from qgnn_lightning.run._plan import TrainingPlan, plan_training
 from qgnn_lightning.run._predictions import prediction_writer, write_predictions
 from qgnn_lightning.run._progress import EpochProgress
 from qgnn_lightning.run._random_state import RandomState
-from qgnn_lightning.run._results import environment, network_summary, split_accuracies
+from qgnn_lightning.run._results import (
+    environment,
+    network_summary,
+    split_accuracies,
+    write_json,
+)
 from qgnn_lightning.run._signals import StopOnSignal, Stopped
 from qgnn_lightning.run._size import float32_size, packed_size
 
@@ -26,11 +32,13 @@ __all__ = [
     "Stopped",
     "TrainingPlan",
     "environment",
+    "evaluation",
     "float32_size",
     "network_summary",
     "packed_size",
     "plan_training",
     "prediction_writer",
     "split_accuracies",
+    "write_json",
     "write_predictions",
 ]

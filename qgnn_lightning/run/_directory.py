@@ -50,6 +50,11 @@ class RunDirectory:
         return self.path / "results.json"
 
     @property
+    def evaluation(self) -> Path:
+        """The test nodes by class and degree, for reports."""
+        return self.path / "evaluation.json"
+
+    @property
     def how_to_continue(self) -> str:
         """The options that continue the run as it was started."""
         return f"-c {self.config} --ckpt_path {self.last}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import platform
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +17,7 @@ from qgnn_lightning import __version__
 from qgnn_lightning.data import GraphBatch
 from qgnn_lightning.nn import DeltaSigmaMessages, GraphNetwork, PropagatingNetwork
 from qgnn_lightning.run._size import float32_size, packed_size
+from qgnn_lightning.storage import atomic_path
 
 _PACKAGES = ("torch", "lightning", "torch-geometric")
 
@@ -67,3 +71,24 @@ def environment() -> dict[str, Any]:
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     }
     return {"versions": versions, "hardware": hardware}
+
+
+def write_json(values: dict[str, Any], path: Path, indent: int | None = None) -> None:
+    """Write plain values, as a whole or not at all; numbers that are not finite become null.
+
+    Args:
+        values: Plain values.
+        path: The file.
+        indent: Blanks per level; ``None`` writes one line.
+    """
+    with atomic_path(path) as file:
+        file.write_text(json.dumps(_finite(values), indent=indent) + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

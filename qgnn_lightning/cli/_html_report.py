@@ -1,0 +1,66 @@
+"""``qgnn report``: runs as one page of HTML; without importing torch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.report import read_run, render_page
+from qgnn_lightning.storage import atomic_path
+
+_SUFFIXES = (".html", ".htm")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises its errors; abbreviations are refused."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def report_parser() -> argparse.ArgumentParser:
+    """The options of ``qgnn report``."""
+    parser = _Parser(
+        "qgnn report",
+        description="Write one page of HTML about one or several runs; it needs no network.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", type=Path, help="directory of a run of qgnn fit"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="file to write (default %(default)s)",
+    )
+    return parser
+
+
+def run_report(arguments: list[str]) -> None:
+    """Write the report.
+
+    Args:
+        arguments: What stands behind ``qgnn report``.
+
+    Raises:
+        UsageError: If the command line is wrong.
+        ReportError: If a run cannot be read.
+    """
+    options = report_parser().parse_args(arguments)
+    output: Path = options.output
+    if output.suffix not in _SUFFIXES:
+        raise UsageError(f"--output must end in {' or '.join(_SUFFIXES)}, got {output.name!r}")
+    if not output.parent.is_dir():
+        raise UsageError(f"--output: there is no folder {output.parent}")
+    page = render_page([read_run(path) for path in options.runs])
+    with atomic_path(output) as file:
+        file.write_text(page, encoding="utf-8")
+    print(
+        f"{output}: {len(options.runs)} run{'s' if len(options.runs) > 1 else ''}, "
+        f"{len(page.encode()):,} bytes"
+    )

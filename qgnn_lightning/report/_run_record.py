@@ -1,0 +1,245 @@
+"""What a run directory holds, read and checked; without torch."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+CONFIG_FILE = "config.yaml"
+RESULTS_FILE = "results.json"
+EVALUATION_FILE = "evaluation.json"
+DIAGNOSTICS_FILE = "diagnostics.jsonl"
+_CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
+#: What a file raises that does not hold what was written to it.
+_WRONG = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+_Result = TypeVar("_Result")
+
+Curve = list[tuple[int, float]]
+
+
+class ReportError(ValueError):
+    """A run cannot be reported."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One number per propagation step, at one time of the training.
+
+    Args:
+        optimizer_step: When.
+        first: Number of the first propagation step.
+        values: The numbers; ``None`` where one was not finite.
+    """
+
+    optimizer_step: int
+    first: int
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class DegreeAccuracy:
+    """Test nodes with similar numbers of neighbours.
+
+    Args:
+        name: Their degrees.
+        nodes: How many they are.
+        correct: How many of them were classified correctly.
+    """
+
+    name: str
+    nodes: int
+    correct: int
+
+
+@dataclass(frozen=True)
+class StageRange:
+    """The range of one part of the network.
+
+    Args:
+        name: The part.
+        bits: Bits of its codes.
+        scale: Scale of its grid, or of the smallest and the largest.
+    """
+
+    name: str
+    bits: int
+    scale: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The best network on the test nodes.
+
+    Args:
+        class_names: Names of the classes.
+        confusion: Number of nodes by true class (row) and predicted class (column).
+        degrees: Accuracy by degree.
+        ranges: Ranges of the parts.
+    """
+
+    class_names: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    degrees: tuple[DegreeAccuracy, ...]
+    ranges: tuple[StageRange, ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What came out of a finished run.
+
+    Args:
+        accuracy: On ``train``, ``val`` and ``test``, from 0 to 1.
+        packed_bytes: Size of the packed network.
+        float32_bytes: Size of its weights in full precision.
+        facts: Everything else that is shown, by name.
+        environment: Versions and hardware, by name.
+    """
+
+    accuracy: Mapping[str, float]
+    packed_bytes: int
+    float32_bytes: int
+    facts: Mapping[str, str]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as its directory has it.
+
+    Args:
+        name: What it is called in the report.
+        config: Text of its configuration.
+        results: Its results, or ``None`` where it has not ended.
+        evaluation: Its test nodes, or ``None`` where they were not recorded.
+        snapshots: What the observers measured, by tag, in the order of time.
+        curves: Numbers by epoch, by tag.
+    """
+
+    name: str
+    config: str
+    results: Results | None
+    evaluation: Evaluation | None
+    snapshots: Mapping[str, list[Snapshot]] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+
+
+def read_run(path: Path) -> RunRecord:
+    """Read a run directory.
+
+    Args:
+        path: The directory.
+
+    Raises:
+        ReportError: If it holds no run, or a file in it is damaged.
+    """
+    if not (path / CONFIG_FILE).is_file():
+        inside = sorted(child.parent for child in path.glob(f"*/{CONFIG_FILE}"))
+        hint = f"; did you mean {inside[-1]}?" if inside else ""
+        raise ReportError(f"{path} holds no run: there is no {CONFIG_FILE} in it{hint}")
+    absolute = path.absolute()
+    name = absolute.name
+    if name.startswith("version_"):
+        name = f"{absolute.parent.name}/{name}"
+    return RunRecord(
+        name=name,
+        config=(path / CONFIG_FILE).read_text(encoding="utf-8", errors="replace"),
+        results=_optional(path / RESULTS_FILE, _results),
+        evaluation=_optional(path / EVALUATION_FILE, _evaluation),
+        snapshots=_optional(path / DIAGNOSTICS_FILE, _snapshots) or {},
+        curves=_read_curves(path),
+    )
+
+
+def _optional(path: Path, parse: Callable[[str], _Result]) -> _Result | None:
+    if not path.is_file():
+        return None
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except _WRONG as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ReportError(f"{path} does not hold what qgnn fit writes ({what})") from error
+
+
+def _results(text: str) -> Results:
+    found = json.loads(text)
+    bits = {name: int(number) for name, number in found["bits"].items() if int(number) < 32}
+    seconds = found["seconds"]
+    facts = {
+        "Bits": ", ".join(f"{name} {number}" for name, number in bits.items()) or "32 everywhere",
+        "Messages": f"{found['messages']}, {int(found['num_steps'])} steps".replace("_", "-"),
+        "Parameters": f"{int(found['num_parameters']):,}",
+        "Best epoch": f"{int(found['best_epoch']) + 1} of {int(found['epochs'])}",
+        "Time": f"{float(seconds['fit']):.1f} s to train, {float(seconds['total']):.1f} s in all",
+        "Seed": str(int(found["seed"])),
+    }
+    return Results(
+        accuracy={split: float(found["accuracy"][split]) for split in ("train", "val", "test")},
+        packed_bytes=int(found["size_bytes"]["packed"]),
+        float32_bytes=int(found["size_bytes"]["float32"]),
+        facts=facts,
+        environment={str(k): str(v) for k, v in {**found["versions"], **found["hardware"]}.items()},
+    )
+
+
+def _evaluation(text: str) -> Evaluation:
+    found = json.loads(text)
+    names = tuple(map(str, found["class_names"]))
+    confusion = tuple(tuple(map(int, row)) for row in found["confusion"])
+    if {len(confusion), *map(len, confusion)} != {len(names)}:
+        raise ValueError(f"confusion must be {len(names)} x {len(names)}")
+    return Evaluation(
+        class_names=names,
+        confusion=confusion,
+        degrees=tuple(
+            DegreeAccuracy(str(one["degree"]), int(one["nodes"]), int(one["correct"]))
+            for one in found["degrees"]
+        ),
+        ranges=tuple(
+            StageRange(str(one["name"]), int(one["bits"]), str(one["scale"]))
+            for one in found["ranges"]
+        ),
+    )
+
+
+def _snapshots(text: str) -> dict[str, list[Snapshot]]:
+    """What the observers wrote; an unfinished last line is left out, of repeated ones the last."""
+    lines = text.splitlines()
+    if lines and not text.endswith("\n"):
+        lines.pop()
+    found: dict[str, dict[int, Snapshot]] = {}
+    for line in lines:
+        one = json.loads(line)
+        values = tuple(_finite(value) for value in one["values"])
+        step = int(one["step"])
+        found.setdefault(str(one["tag"]), {})[step] = Snapshot(step, int(one["first"]), values)
+    return {tag: [by_step[step] for step in sorted(by_step)] for tag, by_step in found.items()}
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(float(value)) else None
+
+
+def _read_curves(path: Path) -> dict[str, Curve]:
+    """Losses and accuracies from TensorBoard's files, those that can be read."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    if not any(path.glob("events.out.tfevents.*")):
+        return {}
+    few = dict.fromkeys(("images", "histograms", "compressedHistograms", "tensors", "audio"), 1)
+    log = logging.getLogger("tensorboard")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        events = EventAccumulator(str(path), size_guidance={"scalars": 0, **few}).Reload()
+        there = set(events.Tags()["scalars"])
+        curves = {
+            tag: {e.step: e.value for e in events.Scalars(tag)} for tag in _CURVES if tag in there
+        }
+    finally:
+        log.setLevel(before)
+    return {tag: sorted(by_step.items()) for tag, by_step in curves.items()}
