@@ -57,10 +57,8 @@ def run_report(arguments: list[str]) -> None:
         raise UsageError(f"--output must end in {' or '.join(_SUFFIXES)}, got {output.name!r}")
     if not output.parent.is_dir():
         raise UsageError(f"--output: there is no folder {output.parent}")
-    page = render_page([read_run(path) for path in options.runs])
+    page = render_page([read_run(path) for path in options.runs]).encode(errors="replace")
     with atomic_path(output) as file:
-        file.write_text(page, encoding="utf-8")
-    print(
-        f"{output}: {len(options.runs)} run{'s' if len(options.runs) > 1 else ''}, "
-        f"{len(page.encode()):,} bytes"
-    )
+        file.write_bytes(page)
+    runs = "1 run" if len(options.runs) == 1 else f"{len(options.runs)} runs"
+    print(f"{output}: {runs}, {len(page):,} bytes")

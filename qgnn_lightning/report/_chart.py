@@ -10,7 +10,7 @@ from qgnn_lightning.report._axis import Axis, LinearAxis, LogAxis, short
 from qgnn_lightning.report._table import numbers_table
 
 _WIDTH, _HEIGHT = 420, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 18, 42
 #: Most points of a line that are drawn, and that carry a marker each; markers of longer lines.
 _MOST_POINTS, _MOST_MARKERS, _FEW_MARKERS = 400, 32, 10
 NUM_STYLES = 8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,17 @@ EVALUATION_FILE = "evaluation.json"
 DIAGNOSTICS_FILE = "diagnostics.jsonl"
 _CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 #: What a file raises that does not hold what was written to it.
-_WRONG = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+_WRONG = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+)
+#: Beyond it, differences and ratios would overflow.
+_LARGEST = 1e150
 _Result = TypeVar("_Result")
 
 Curve = list[tuple[int, float]]
@@ -93,6 +102,7 @@ class Results:
     """What came out of a finished run.
 
     Args:
+        bits: Bits of the quantized stages, once where they are the same.
         accuracy: On ``train``, ``val`` and ``test``, from 0 to 1.
         packed_bytes: Size of the packed network.
         float32_bytes: Size of its weights in full precision.
@@ -100,6 +110,7 @@ class Results:
         environment: Versions and hardware, by name.
     """
 
+    bits: str
     accuracy: Mapping[str, float]
     packed_bytes: int
     float32_bytes: int
@@ -167,20 +178,22 @@ def _optional(path: Path, parse: Callable[[str], _Result]) -> _Result | None:
 
 def _results(text: str) -> Results:
     found = json.loads(text)
-    bits = {name: int(number) for name, number in found["bits"].items() if int(number) < 32}
+    bits = {name: _count(number) for name, number in found["bits"].items() if _count(number) < 32}
     seconds = found["seconds"]
     facts = {
         "Bits": ", ".join(f"{name} {number}" for name, number in bits.items()) or "32 everywhere",
-        "Messages": f"{found['messages']}, {int(found['num_steps'])} steps".replace("_", "-"),
-        "Parameters": f"{int(found['num_parameters']):,}",
-        "Best epoch": f"{int(found['best_epoch']) + 1} of {int(found['epochs'])}",
-        "Time": f"{float(seconds['fit']):.1f} s to train, {float(seconds['total']):.1f} s in all",
-        "Seed": str(int(found["seed"])),
+        "Messages": f"{found['messages']}, {_count(found['num_steps'])} steps".replace("_", "-"),
+        "Parameters": f"{_count(found['num_parameters']):,}",
+        "Best epoch": f"{_count(found['best_epoch']) + 1} of {_count(found['epochs'])}",
+        "Time": f"{_number(seconds['fit']):.1f} s to train, "
+        f"{_number(seconds['total']):.1f} s in all",
+        "Seed": str(_count(found["seed"])),
     }
     return Results(
-        accuracy={split: float(found["accuracy"][split]) for split in ("train", "val", "test")},
-        packed_bytes=int(found["size_bytes"]["packed"]),
-        float32_bytes=int(found["size_bytes"]["float32"]),
+        bits=", ".join(map(str, dict.fromkeys(bits.values()))) or "32",
+        accuracy={split: _share(found["accuracy"][split]) for split in ("train", "val", "test")},
+        packed_bytes=_count(found["size_bytes"]["packed"]),
+        float32_bytes=_count(found["size_bytes"]["float32"]),
         facts=facts,
         environment={str(k): str(v) for k, v in {**found["versions"], **found["hardware"]}.items()},
     )
@@ -189,18 +202,18 @@ def _results(text: str) -> Results:
 def _evaluation(text: str) -> Evaluation:
     found = json.loads(text)
     names = tuple(map(str, found["class_names"]))
-    confusion = tuple(tuple(map(int, row)) for row in found["confusion"])
+    confusion = tuple(tuple(map(_count, row)) for row in found["confusion"])
     if {len(confusion), *map(len, confusion)} != {len(names)}:
         raise ValueError(f"confusion must be {len(names)} x {len(names)}")
     return Evaluation(
         class_names=names,
         confusion=confusion,
         degrees=tuple(
-            DegreeAccuracy(str(one["degree"]), int(one["nodes"]), int(one["correct"]))
+            DegreeAccuracy(str(one["degree"]), _count(one["nodes"]), _count(one["correct"]))
             for one in found["degrees"]
         ),
         ranges=tuple(
-            StageRange(str(one["name"]), int(one["bits"]), str(one["scale"]))
+            StageRange(str(one["name"]), _count(one["bits"]), str(one["scale"]))
             for one in found["ranges"]
         ),
     )
@@ -215,13 +228,33 @@ def _snapshots(text: str) -> dict[str, list[Snapshot]]:
     for line in lines:
         one = json.loads(line)
         values = tuple(_finite(value) for value in one["values"])
-        step = int(one["step"])
-        found.setdefault(str(one["tag"]), {})[step] = Snapshot(step, int(one["first"]), values)
+        step = _count(one["step"])
+        found.setdefault(str(one["tag"]), {})[step] = Snapshot(step, _count(one["first"]), values)
     return {tag: [by_step[step] for step in sorted(by_step)] for tag, by_step in found.items()}
 
 
 def _finite(value: Any) -> float | None:
-    return float(value) if value is not None and math.isfinite(float(value)) else None
+    """A number that can be drawn, or ``None``."""
+    return float(value) if value is not None and abs(float(value)) < _LARGEST else None
+
+
+def _number(value: Any) -> float:
+    found = _finite(value)
+    if found is None:
+        raise ValueError(f"a finite number is needed, got {value!r}")
+    return found
+
+
+def _share(value: Any) -> float:
+    if not 0 <= _number(value) <= 1:
+        raise ValueError(f"a number in [0, 1] is needed, got {value!r}")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if not 0 <= _number(value) < 2**63:
+        raise ValueError(f"a number of things is needed, got {value!r}")
+    return int(value)
 
 
 def _read_curves(path: Path) -> dict[str, Curve]:
@@ -237,9 +270,15 @@ def _read_curves(path: Path) -> dict[str, Curve]:
     try:
         events = EventAccumulator(str(path), size_guidance={"scalars": 0, **few}).Reload()
         there = set(events.Tags()["scalars"])
-        curves = {
-            tag: {e.step: e.value for e in events.Scalars(tag)} for tag in _CURVES if tag in there
-        }
+        found = {tag: events.Scalars(tag) for tag in _CURVES if tag in there}
+    except Exception as error:  # its reader lets any error of the libraries below through
+        raise ReportError(
+            f"TensorBoard's files in {path} cannot be read ({type(error).__name__}: {error})"
+        ) from error
     finally:
         log.setLevel(before)
+    curves = {
+        tag: {one.step: one.value for one in scalars if _finite(one.value) is not None}
+        for tag, scalars in found.items()
+    }
     return {tag: sorted(by_step.items()) for tag, by_step in curves.items()}

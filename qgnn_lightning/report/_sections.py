@@ -55,7 +55,7 @@ def _row(run: RunRecord) -> list[str]:
         run.name,
         f"{100 * found.accuracy['test']:.1f} %",
         f"{100 * found.accuracy['val']:.1f} %",
-        found.facts["Bits"],
+        found.bits,
         f"{found.packed_bytes:,}",
         f"{found.float32_bytes / max(found.packed_bytes, 1):.1f}x",
         found.facts["Time"].split(",")[0],

@@ -1,0 +1,236 @@
+"""The page: well-formed, self-contained, escaped, and drawn where the numbers are."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from run_directories import EVALUATION, RESULTS, write_run
+
+from qgnn_lightning.report import read_run, render_page
+from qgnn_lightning.report._axis import LinearAxis, LogAxis, short
+from qgnn_lightning.report._chart import Frame, Line, bar_chart, line_chart
+
+_VOID = {"meta", "link", "br"}
+
+
+class Outline(HTMLParser):
+    """Checks that tags are closed in order, and collects them with their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@pytest.fixture
+def page(tmp_path) -> str:
+    return render_page([read_run(write_run(tmp_path / "one"))])
+
+
+@pytest.fixture
+def two(tmp_path) -> str:
+    small = write_run(tmp_path / "small")
+    large = RESULTS | {"size_bytes": {"packed": 8000, "float32": 8000}}
+    unfinished = write_run(tmp_path / "cut", results=None, evaluation=None)
+    runs = [small, write_run(tmp_path / "large", results=large), unfinished]
+    return render_page([read_run(path) for path in runs])
+
+
+def headings(page: str) -> list[str]:
+    return re.findall(r"<h[123]>(.*?)</h[123]>", page)
+
+
+def test_every_part_is_there(page):
+    wanted = ["Energy by step", "Error inside its bound", "Multipliers", "Ranges of the messages"]
+    wanted += ["Degree against accuracy", "Confusion matrix of the test nodes", "Ranges"]
+    assert set(wanted) <= set(headings(page))
+    text = "".join(Outline(page).texts)
+    for fact in ("75.0 %", "1,000 bytes", "8.0x smaller", "5 of 9", "bits: int2", "3.11"):
+        assert fact in text
+
+
+def test_runs_are_compared(two):
+    assert headings(two)[:3] == ["Report of 3 runs", "Comparison", "Accuracy against size"]
+    outline = Outline(two)
+    anchors = {attributes.get("id") for attributes in outline.all("section")}
+    assert {link["href"] for link in outline.all("a")} == {f"#run-{n}" for n in (1, 2, 3)}
+    assert {"run-1", "run-2", "run-3"} <= anchors
+    assert "not finished" in outline.texts
+
+
+def test_no_network_and_no_script(two):
+    outline = Outline(two)
+    tags = {tag for tag, _ in outline.found}
+    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "base", "form"}
+    for _, attributes in outline.found:
+        assert not {"src", "srcset", "onload", "onclick"} & attributes.keys()
+    assert "//" not in two
+    assert "url(" not in two
+    assert "@import" not in two
+    assert "default-src 'none'" in two
+
+
+def test_it_can_be_read_on_a_phone_in_the_dark_and_by_a_screen_reader(page):
+    outline = Outline(page)
+    metas = {meta.get("name"): meta.get("content") for meta in outline.all("meta")}
+    assert metas["viewport"] == "width=device-width, initial-scale=1"
+    assert "prefers-color-scheme: dark" in page
+    assert outline.all("html") == [{"lang": "en"}]
+    for drawing in outline.all("svg"):
+        hidden = drawing.get("aria-hidden") == "true"
+        assert hidden or (drawing["role"] == "img" and len(drawing["aria-label"] or "") > 20)
+    charts = sum(drawing.get("class") == "chart" for drawing in outline.all("svg"))
+    assert charts == len(outline.all("figure")) == page.count("<summary>Numbers</summary>")
+    assert all("scope" in cell for cell in outline.all("th"))
+
+
+HOSTILE = "\"><script>alert('x')</script>&amp;<img src=x onerror=y>"
+
+
+def test_everything_from_files_is_escaped(tmp_path):
+    evaluation = EVALUATION | {
+        "class_names": [HOSTILE, "red"],
+        "degrees": [{"degree": HOSTILE, "nodes": 1, "correct": 1}],
+        "ranges": [{"name": HOSTILE, "bits": 2, "scale": HOSTILE}],
+    }
+    results = RESULTS | {
+        "bits": {HOSTILE: 2},
+        "messages": HOSTILE,
+        "versions": {HOSTILE: HOSTILE},
+    }
+    diagnostics = [
+        {"step": 1, "tag": "dirichlet_energy/symmetric", "first": 0, "values": [1, 2]},
+        {"step": 1, "tag": HOSTILE, "first": 0, "values": [1, 2]},
+    ]
+    path = write_run(
+        tmp_path / HOSTILE.replace("/", "|"),
+        config=HOSTILE,
+        results=results,
+        evaluation=evaluation,
+        diagnostics=diagnostics,
+    )
+    page = render_page([read_run(path), read_run(path)])
+    outline = Outline(page)
+    assert not {tag for tag, _ in outline.found} & {"script", "img"}
+    assert all("onerror" not in attributes for _, attributes in outline.found)
+    assert "".join(outline.texts).count(HOSTILE) >= 10
+
+
+def _points(path: str) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in re.findall(r"[ML]([\d.]+) ([\d.]+)", path)]
+
+
+def test_lines_are_drawn_where_the_numbers_are():
+    chart = line_chart(Frame("T", "x", "y"), [Line("a", [0, 5, 10], [0.0, 50.0, 100.0])])
+    (left, low), (middle, half), (right, high) = _points(re.findall(r' d="(.*?)"', chart)[0])
+    assert middle - left == pytest.approx(right - middle, abs=0.11)
+    assert low - half == pytest.approx(half - high, abs=0.11)
+    ticks = re.findall(r'class="left" x="46" y="([\d.]+)">([\d.]+)<', chart)
+    place = {float(text): float(y) - 4 for y, text in ticks}
+    assert place[0] == pytest.approx(low, abs=0.11)
+    assert place[100] == pytest.approx(high, abs=0.11)
+
+
+def test_a_missing_number_is_a_gap():
+    chart = line_chart(Frame("T", "x", "y"), [Line("a", [0, 1, 2, 3, 4], [1, 2, None, 3, 4])])
+    assert re.findall(r' d="(.*?)"', chart)[0].count("M") == 2
+
+
+def test_equal_ratios_are_equally_long_on_a_logarithmic_axis():
+    chart = line_chart(Frame("T", "x", "y"), [Line("a", [0, 1, 2], [0.01, 1, 100])], log=True)
+    low, middle, high = (y for _, y in _points(re.findall(r' d="(.*?)"', chart)[0]))
+    assert low - middle == pytest.approx(middle - high, abs=0.11)
+
+
+def test_bars_are_as_high_as_their_numbers():
+    chart = bar_chart(Frame("T", "x", "y"), [("a", 100.0, "1"), ("b", 25.0, "2")])
+    full, quarter = (float(h) for h in re.findall(r' height="([\d.]+)"/>', chart))
+    assert quarter == pytest.approx(full / 4, abs=0.11)
+    grid = [float(y) for y in re.findall(r'class="grid".*? y1="([\d.]+)"', chart)]
+    assert full == pytest.approx(max(grid) - min(grid), abs=0.11)
+
+
+def test_long_lines_keep_their_ends():
+    steps = range(5000)
+    chart = line_chart(Frame("T", "x", "y"), [Line("a", steps, [float(s) for s in steps])])
+    points = _points(re.findall(r' d="(.*?)"', chart)[0])
+    assert len(points) <= 402
+    assert points[0][0] == 52
+    assert points[-1][0] == 406
+
+
+@pytest.mark.parametrize("values", [[], [0.0], [3.0, 3.0], [-1e-9, 1e9], [1e-300, 2e-300]])
+def test_axes_hold_any_numbers(values):
+    for axis in (LinearAxis.around(values), LogAxis.around(values)):
+        assert 1 <= len(axis.ticks()) <= 12
+        for value in values:
+            place = axis.place(value)
+            assert place is None or -1e-9 <= place <= 1 + 1e-9
+
+
+def test_short_numbers():
+    numbers = (0, 0.5, 12, 1234.5, 0.0001, 2e7, -0.25)
+    assert list(map(short, numbers)) == ["0", "0.5", "12", "1,234", "1e-4", "2e7", "-0.25"]
+
+
+def test_many_classes_are_listed_by_their_confusions(tmp_path):
+    names = [f"class {index}" for index in range(50)]
+    confusion = [[9 if row == column else 0 for column in range(50)] for row in range(50)]
+    confusion[3][7] = 5
+    found = EVALUATION | {"class_names": names, "confusion": confusion}
+    page = render_page([read_run(write_run(tmp_path / "run", evaluation=found))])
+    assert "The most frequent confusions of 50 classes" in page
+    assert '<th scope="row">class 3</th><td>class 7</td><td>5</td>' in page
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_nothing_is_wider_than_the_screen(two, tmp_path, width):
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium")
+    probe = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", two)
+    # The width of a frame is exact; a window has a least width.
+    (tmp_path / "probe.html").write_text(probe)
+    (tmp_path / "frame.html").write_text(
+        f'<iframe id=f src=probe.html style="border:0;width:{width}px;height:900px"></iframe>'
+        "<script>f.onload = () => { const d = f.contentDocument;"
+        "document.title = d.documentElement.scrollWidth + ' in ' + f.clientWidth; }</script>"
+    )
+    command = [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += ["--allow-file-access-from-files", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += ["--window-size=1400,1000", (tmp_path / "frame.html").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    title = re.search(r"<title>(\d+) in (\d+)</title>", done.stdout)
+    assert title is not None, done.stderr[-500:]
+    assert int(title[1]) <= int(title[2]) == width
+
+
+def test_the_page_does_not_depend_on_where_the_run_is(tmp_path):
+    pages = [render_page([read_run(write_run(Path(tmp_path) / folder / "run"))]) for folder in "ab"]
+    assert pages[0] == pages[1]
