@@ -1,7 +1,7 @@
 """Your own graph from CSV files to a network of packed 2-bit integers, and our layers in PyG.
 
-Run it with ``python examples/own_graph.py``: under a minute, no network. It leaves everything in the
-folder ``own_graph``.
+Run it with ``python examples/own_graph.py``: under a minute, no network. It leaves everything in
+the folder ``own_graph``.
 """
 
 from __future__ import annotations
