@@ -236,7 +236,7 @@ def test_nothing_is_unpickled(folder, tmp_path):
     objects = np.empty(4, dtype=object)
     objects[:] = Trap(trap)
     np.savez(folder / "features.npz", format=b"csr", shape=(4, 1), data=objects, indices=objects)
-    fault(folder, "features.npz must be a sparse matrix written by scipy.sparse.save_npz")
+    fault(folder, "features.npz must be a sparse matrix of scipy.sparse.save_npz")
     assert not trap.exists()
 
 
@@ -262,7 +262,9 @@ def test_several_arrays_are_no_array(folder):
     (folder / "edges.csv").unlink()
     with (folder / "edges.npy").open("wb") as file:
         np.savez(file, a=np.ones(2))
-    fault(folder, "edges.npy must be a numpy .npy file of numbers: it holds several arrays")
+    fault(
+        folder, "edges.npy must be a numpy .npy file of numbers or texts: it holds several arrays"
+    )
 
 
 def test_no_path_leads_out_of_the_folder(folder, tmp_path):

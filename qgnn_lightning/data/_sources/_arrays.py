@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import tokenize
+import warnings
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +29,35 @@ _UNREADABLE = (
     IndexError,
     MemoryError,
     OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    Warning,
+    tokenize.TokenError,
     zipfile.BadZipFile,
+    zlib.error,
 )
+_LARGEST_CHARACTER = 0x10FFFF
 _SPARSE_FORMATS = ("csr", "csc", "coo")
+
+
+@contextmanager
+def refusing(path: Path, kind: str) -> Iterator[None]:
+    """Turns whatever is wrong with a file into one kind of error.
+
+    Args:
+        path: The file.
+        kind: What it must be.
+
+    Raises:
+        GraphDataError: If it cannot be read.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # numpy repairs some headers, and only warns
+            yield
+    except _UNREADABLE as error:
+        raise GraphDataError(f"{path} must be {kind}: {error}") from error
 
 
 def read_npy(path: Path) -> np.ndarray[Any, Any]:
@@ -41,14 +72,17 @@ def read_npy(path: Path) -> np.ndarray[Any, Any]:
     Raises:
         GraphDataError: If the file holds Python objects or is not one whole array.
     """
-    try:
+    with refusing(path, "a numpy .npy file of numbers or texts"):
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(mapped, np.ndarray):
             mapped.close()
             raise ValueError("it holds several arrays")
-        return np.array(mapped)
-    except _UNREADABLE as error:
-        raise GraphDataError(f"{path} must be a numpy .npy file of numbers: {error}") from error
+        array = np.array(mapped, dtype=mapped.dtype.newbyteorder("="))
+        if array.dtype.kind == "U" and array.nbytes:
+            codes = array.reshape(-1).view(np.uint32)
+            if codes.max() > _LARGEST_CHARACTER:
+                raise ValueError("a text holds a character that does not exist")
+        return array
 
 
 def read_integers(path: Path, shape: str, num_dims: int) -> Tensor:
@@ -104,8 +138,9 @@ def read_sparse(path: Path) -> Tensor:
     """
     from scipy import sparse
 
-    try:
-        matrix = sparse.load_npz(path)
+    kind = f"a sparse matrix of scipy.sparse.save_npz ({', '.join(_SPARSE_FORMATS)})"
+    with refusing(path, kind), path.open("rb") as file:  # numpy leaves it open where it is no zip
+        matrix = sparse.load_npz(file)
         if matrix.format not in _SPARSE_FORMATS or matrix.dtype.kind not in "biuf":
             raise ValueError(f"it holds a {matrix.format} matrix of {matrix.dtype}")
         if matrix.format != "coo":
@@ -114,8 +149,3 @@ def read_sparse(path: Path) -> Tensor:
         matrix.sum_duplicates()
         crow, col = (torch.from_numpy(a.astype(np.int64)) for a in (matrix.indptr, matrix.indices))
         return csr(crow, col, torch.from_numpy(matrix.data), matrix.shape[1])
-    except (*_UNREADABLE, RuntimeError) as error:
-        raise GraphDataError(
-            f"{path} must be a sparse matrix written by scipy.sparse.save_npz "
-            f"({', '.join(_SPARSE_FORMATS)}): {error}"
-        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from qgnn_lightning.data._features import sparsify
 from qgnn_lightning.data._raw_graph import RawGraph
+from qgnn_lightning.data._sources._arrays import refusing
 from qgnn_lightning.data._sources._source import Source
 from qgnn_lightning.data._splits import Split
 from qgnn_lightning.data._validation import GraphDataError
@@ -71,22 +71,14 @@ class NpzSource(Source):
 
     def _arrays(self) -> dict[str, Tensor]:
         self.prepare(download=False)
-        try:
-            # Opened here: numpy leaves the file open where it is no zip.
-            with self._path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                known = [name for name in file.files if name in _KNOWN]
-                return {name: torch.from_numpy(file[name]) for name in known}
-        except (
-            OSError,
-            EOFError,
-            ValueError,
-            TypeError,
-            AttributeError,
-            zipfile.BadZipFile,
-        ) as error:
-            raise GraphDataError(
-                f"{self._path} must be a numpy .npz file of plain arrays: {error}"
-            ) from error
+        # Opened here: numpy leaves the file open where it is no zip.
+        with (
+            refusing(self._path, "a numpy .npz file of plain arrays"),
+            self._path.open("rb") as raw,
+            np.load(raw, allow_pickle=False) as file,
+        ):
+            known = [name for name in file.files if name in _KNOWN]
+            return {name: torch.from_numpy(file[name]) for name in known}
 
 
 _KNOWN = (*_REQUIRED, *_MASKS, "edge_weight")
