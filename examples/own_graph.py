@@ -105,6 +105,7 @@ def run(folder: Path, epochs: int = 100) -> dict[str, float]:
 
     # 3. Pack it into one file of real integers, and use it without Lightning.
     qgnn("export", str(trained / "checkpoints" / "best.ckpt"), "-o", str(packed))
+    qgnn("predict", "--packed", str(packed), *source, "--output", str(folder / "predictions.csv"))
     module = GraphDataModule("files", root=str(graph), split="random", num_train_per_class=10,
                              num_val=40, num_test=80)  # fmt: skip
     module.setup()

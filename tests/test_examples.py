@@ -28,3 +28,5 @@ def test_own_graph_from_csv_to_packed_integers_and_into_pyg(tmp_path, monkeypatc
     assert min(accuracies.values()) > 0.8
     page = (tmp_path / "own" / "report.html").read_text(encoding="utf-8")
     assert '<th scope="row">cultivar 0</th>' in page
+    predictions = (tmp_path / "own" / "predictions.csv").read_text().splitlines()
+    assert predictions[1].startswith("wine 0,cultivar 0,")

@@ -182,7 +182,8 @@ class Application(CommandLine):
         """
         if self.options["dry_run"]:
             self._check_teacher()
-            self._say(plan_table(plan_training(model, datamodule.graph), self._length, self._place))
+            length = self.trainer.max_epochs, self.options["data"]["steps_per_epoch"]
+            self._say(plan_table(plan_training(model, datamodule.graph), length, self._place))
             return
         if self._run is not None:
             self._say(f"run directory  {self._run.path}")
@@ -229,11 +230,6 @@ class Application(CommandLine):
         """Print, unless nothing is to be said."""
         if not self._quiet:
             print(text, flush=True)
-
-    @property
-    def _length(self) -> tuple[int | None, int]:
-        """Epochs, and optimizer steps in each."""
-        return self.trainer.max_epochs, self.options["data"]["steps_per_epoch"]
 
     @property
     def _place(self) -> str:
@@ -313,5 +309,6 @@ class Application(CommandLine):
             model, datamodule=datamodule, ckpt_path=self.ckpt_path, weights_only=True
         )
         assert predictions is not None
-        rows = write_predictions(predictions, self._output)  # type: ignore[arg-type]
+        names = datamodule.names
+        rows = write_predictions(predictions, self._output, names)  # type: ignore[arg-type]
         print(f"{rows:,} predictions in {self._output}")

@@ -39,7 +39,7 @@ def run_data(arguments: list[str]) -> None:
         drawn = graph.split is not None or options.data.split == "random"
         split = data.choose_split(graph) if drawn else None
     found = graph_statistics(graph)
-    names = graph.class_names or tuple(map(str, range(len(found.class_sizes))))
+    names = graph.names.classes or tuple(map(str, range(len(found.class_sizes))))
     print(describe_graph(found, split, names))
     if options.plot is not None:
         title = options.data.name or Path(options.data.root or options.data.source).name

@@ -48,7 +48,8 @@ def run_predict_packed(arguments: list[str]) -> None:
             f"the data have {graph.num_features}"
         )
     probabilities, classes = network(graph.x, graph.adjacency).softmax(1).max(1)
-    rows = write_predictions([Prediction(graph.node_ids, classes, probabilities)], output)
+    prediction = Prediction(graph.node_ids, classes, probabilities)
+    rows = write_predictions([prediction], output, data.names)
     print(f"{rows:,} predictions in {output}")
 
 

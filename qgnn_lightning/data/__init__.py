@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qgnn_lightning.data._batch import GraphBatch, Stage
+from qgnn_lightning.data._raw_graph import GraphNames
 from qgnn_lightning.data._splits import Split, random_split
 from qgnn_lightning.data._statistics import (
     GraphStatistics,
@@ -21,6 +22,7 @@ __all__ = [
     "GraphBatch",
     "GraphDataError",
     "GraphDataModule",
+    "GraphNames",
     "GraphStatistics",
     "Split",
     "Stage",

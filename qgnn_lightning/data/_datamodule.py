@@ -12,7 +12,7 @@ from torch import Tensor
 from qgnn_lightning.data._batch import GraphBatch, assemble
 from qgnn_lightning.data._features import normalize_rows
 from qgnn_lightning.data._loader import FullGraphLoader
-from qgnn_lightning.data._raw_graph import RawGraph
+from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import PlantedOptions, SourceName, make_source
 from qgnn_lightning.data._splits import Split, pack_split, random_split, unpack_split
 from qgnn_lightning.data._validation import GraphDataError, validate_graph, validate_masks
@@ -109,7 +109,7 @@ class GraphDataModule(LightningDataModule):
         self._normalize_features = normalize_features
         self._steps_per_epoch = steps_per_epoch
         self._graph: GraphBatch | None = None
-        self._class_names: tuple[str, ...] | None = None
+        self._names = GraphNames()
         self._placed: tuple[torch.device, GraphBatch] | None = None
 
     @classmethod
@@ -158,9 +158,14 @@ class GraphDataModule(LightningDataModule):
         return self.graph.num_classes
 
     @property
+    def names(self) -> GraphNames:
+        """What the source calls nodes and classes, once set up."""
+        return self._names
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, their numbers where the source has no names, once set up."""
-        return self._class_names or tuple(map(str, range(self.num_classes)))
+        return self._names.classes or tuple(map(str, range(self.num_classes)))
 
     def prepare_data(self) -> None:
         """Download what is missing.
@@ -184,7 +189,7 @@ class GraphDataModule(LightningDataModule):
         self._refuse_several_devices()
         if self._graph is None:
             raw = self.read()
-            self._class_names = raw.class_names
+            self._names = raw.names
             self._graph = self._prepare(raw, self.choose_split(raw))
 
     def read(self) -> RawGraph:

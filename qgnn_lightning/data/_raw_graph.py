@@ -9,6 +9,19 @@ from torch import Tensor
 from qgnn_lightning.data._splits import Split
 
 
+@dataclass(frozen=True)
+class GraphNames:
+    """What the source calls nodes and classes; ``None`` where they only have numbers.
+
+    Args:
+        nodes: Name of each node.
+        classes: Name of each class.
+    """
+
+    nodes: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class RawGraph:
     """A graph as its source has it, not yet checked.
@@ -20,7 +33,7 @@ class RawGraph:
         split: The published split, or ``None`` where there is none.
         edge_weight: Weights of the edges, or ``None``.
         bag_of_words: Whether the features count words, so that rows may be normalised.
-        class_names: Names of the classes, or ``None`` where they only have numbers.
+        names: Names of nodes and classes.
 
     Shapes:
         x: ``(num_nodes, num_features)``; edge_index: ``(2, num_edges)``; y: ``(num_nodes,)``;
@@ -33,4 +46,4 @@ class RawGraph:
     split: Split | None = None
     edge_weight: Tensor | None = None
     bag_of_words: bool = False
-    class_names: tuple[str, ...] | None = None
+    names: GraphNames = GraphNames()

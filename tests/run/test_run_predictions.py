@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from qgnn_lightning.data import GraphNames
 from qgnn_lightning.lightning_module import Prediction
 from qgnn_lightning.run import write_predictions
 
@@ -20,6 +21,19 @@ def test_batches_follow_each_other(tmp_path):
     assert path.read_text() == (
         "node,class,probability\n1,1,0.100000\n2,2,0.200000\n7,1,0.700000\n"
     )
+
+
+def test_names_take_the_place_of_numbers(tmp_path):
+    names = GraphNames(tuple("abcdefgh"), ("red, dark", "green", "blue"))
+    for suffix in (".csv", ".parquet"):
+        assert write_predictions([_prediction(1, 6)], tmp_path / f"p{suffix}", names) == 2
+    assert (tmp_path / "p.csv").read_text() == (
+        'node,class,probability\nb,green,0.100000\ng,"red, dark",0.600000\n'
+    )
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(tmp_path / "p.parquet").to_pydict()
+    assert table["node"] == ["b", "g"]
+    assert table["class"] == ["green", "red, dark"]
 
 
 def test_another_ending_is_refused(tmp_path):

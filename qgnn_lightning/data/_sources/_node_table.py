@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qgnn_lightning.data._raw_graph import GraphNames
 from qgnn_lightning.data._sources._tables import Row, Table
 from qgnn_lightning.data._splits import Split
 from qgnn_lightning.data._validation import GraphDataError
@@ -27,7 +28,7 @@ class Labels:
     Args:
         nodes: Number of each node by its name.
         y: Class of each node, int64.
-        class_names: Names of the classes, or ``None`` where the file numbers them.
+        names: Names of nodes and classes, where the file has any.
 
     Shapes:
         y: ``(num_nodes,)``.
@@ -35,7 +36,7 @@ class Labels:
 
     nodes: Mapping[str, int]
     y: Tensor
-    class_names: tuple[str, ...] | None
+    names: GraphNames
 
 
 def number_classes(labels: list[str]) -> tuple[Tensor, tuple[str, ...] | None]:
@@ -70,7 +71,7 @@ def read_labels(table: Table) -> Labels:
         nodes[name] = len(labels)
         labels.append(row.cells[label])
     y, class_names = number_classes(labels)
-    return Labels(nodes, y, class_names)
+    return Labels(nodes, y, GraphNames(None if node is None else tuple(nodes), class_names))
 
 
 def read_features(table: Table, nodes: Mapping[str, int]) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data._features import sparsify
-from qgnn_lightning.data._raw_graph import RawGraph
+from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources._arrays import read_floats, read_integers, read_npy, read_sparse
 from qgnn_lightning.data._sources._node_table import (
     PARTS,
@@ -91,7 +91,7 @@ class OwnFilesSource(Source):
             y=labels.y,
             split=None if split is None else self._split(split, labels),
             edge_weight=edge_weight,
-            class_names=labels.class_names,
+            names=labels.names,
         )
 
     def _find(self, name: str) -> Path | None:
@@ -125,7 +125,8 @@ class OwnFilesSource(Source):
             y, class_names = number_classes(array.tolist())
         else:
             y, class_names = read_integers(path, "(num_nodes,)", 1), None
-        return Labels({str(node): node for node in range(len(y))}, y, class_names)
+        nodes = {str(node): node for node in range(len(y))}
+        return Labels(nodes, y, GraphNames(classes=class_names))
 
     def _features(self, path: Path, labels: Labels) -> Tensor:
         if path.suffix in _TABLES:
