@@ -15,6 +15,7 @@ from qgnn_lightning.cli._html_report import report_parser
 from qgnn_lightning.cli._packed import export_parser, info_parser
 from qgnn_lightning.cli._predict_packed import predict_packed_parser
 from qgnn_lightning.cli._quiet import quiet
+from qgnn_lightning.cli._study import seeds_parser, study_parser
 
 SHELLS = ("bash", "zsh")
 #: Choices by option; without choices an option takes anything, or nothing.
@@ -84,6 +85,9 @@ def command_options(command: str) -> Options:
         found = _options(_LightningOptions(command).parsers)
         return found | _options([predict_packed_parser()]) if command == "predict" else found
     found = _options([_PARSERS[command]()])
+    if command in ("seeds", "study"):
+        fit = _options(_LightningOptions("fit").parsers)
+        return {name: choices for name, choices in fit.items() if "." in name} | found
     return found | {"check": ()} if command == "data" else found
 
 
@@ -92,6 +96,8 @@ _PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
     "export": export_parser,
     "info": info_parser,
     "report": report_parser,
+    "seeds": seeds_parser,
+    "study": study_parser,
     "bench": bench_parser,
 }
 _WORDS: dict[str, tuple[str, ...]] = {

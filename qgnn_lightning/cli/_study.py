@@ -53,6 +53,39 @@ def run_seeds(arguments: list[str]) -> None:
     Raises:
         UsageError: If the command line or a configuration file is wrong.
     """
+    options, typed = _parse(seeds_parser(), arguments)
+    with _usage_errors():
+        study = _seeds_study(options, typed)
+        folder = options.output or Path("runs") / f"{study.name}_seeds"
+        folder.mkdir(parents=True, exist_ok=True)
+        command = shlex.join(["qgnn", "seeds", *arguments])
+        results = ResultFile.open(folder / "results.json", study, command)
+        _run(results, Execution(_WORKER, options.jobs, folder / "runs"), options.dry_run)
+
+
+def run_study(arguments: list[str]) -> None:
+    """Run the cells of a study.
+
+    Args:
+        arguments: What was typed after ``qgnn study``.
+
+    Raises:
+        UsageError: If the command line or the study is wrong.
+    """
+    options, typed = _parse(study_parser(), arguments)
+    with _usage_errors():
+        study = read_study(options.study, typed)
+        path = options.output
+        if path is None:
+            path = options.study.parent / "results" / f"{study.name}.json"
+            path.parent.mkdir(exist_ok=True)
+        command = shlex.join(["qgnn", "study", *arguments])
+        results = ResultFile.open(path, study, command)
+        _run(results, Execution(_WORKER, options.jobs), options.dry_run)
+
+
+def seeds_parser() -> _Parser:
+    """The options of ``qgnn seeds``, but for those of ``qgnn fit``."""
     parser = _Parser(
         prog="qgnn seeds",
         description="Train one configuration with several seeds: mean and spread of the accuracy.",
@@ -73,25 +106,11 @@ def run_seeds(arguments: list[str]) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="by default runs/CONFIG_seeds"
     )
-    options, typed = _parse(parser, arguments)
-    with _usage_errors():
-        study = _seeds_study(options, typed)
-        folder = options.output or Path("runs") / f"{study.name}_seeds"
-        folder.mkdir(parents=True, exist_ok=True)
-        command = shlex.join(["qgnn", "seeds", *arguments])
-        results = ResultFile.open(folder / "results.json", study, command)
-        _run(results, Execution(_WORKER, options.jobs, folder / "runs"), options.dry_run)
+    return parser
 
 
-def run_study(arguments: list[str]) -> None:
-    """Run the cells of a study.
-
-    Args:
-        arguments: What was typed after ``qgnn study``.
-
-    Raises:
-        UsageError: If the command line or the study is wrong.
-    """
+def study_parser() -> _Parser:
+    """The options of ``qgnn study``, but for those of ``qgnn fit``."""
     parser = _Parser(
         prog="qgnn study",
         description="Train every cell of a study with several seeds, and make its table.",
@@ -105,16 +124,7 @@ def run_study(arguments: list[str]) -> None:
         metavar="FILE.json",
         help="by default results/STUDY.json beside the study; the table is FILE.md",
     )
-    options, typed = _parse(parser, arguments)
-    with _usage_errors():
-        study = read_study(options.study, typed)
-        path = options.output
-        if path is None:
-            path = options.study.parent / "results" / f"{study.name}.json"
-            path.parent.mkdir(exist_ok=True)
-        command = shlex.join(["qgnn", "study", *arguments])
-        results = ResultFile.open(path, study, command)
-        _run(results, Execution(_WORKER, options.jobs), options.dry_run)
+    return parser
 
 
 def _seeds_study(options: argparse.Namespace, typed: Options) -> Study:

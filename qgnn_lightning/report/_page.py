@@ -37,7 +37,7 @@ nav a { display: inline-block; padding: .25rem 0; overflow-wrap: anywhere; }
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
 figure { margin: 0; padding: .75rem; background: var(--raised); border-radius: .5rem;
   min-width: 0; display: flex; flex-direction: column; }
-figure details { margin-top: auto; } .chart { width: 100%; height: auto; display: block; }
+.chart { width: 100%; height: auto; display: block; }
 .chart text { font-size: 12px; fill: var(--muted); } .chart .left { text-anchor: end; }
 .chart .under, .chart .small { text-anchor: middle; } .chart .small { font-size: 11px; }
 .grid { stroke: var(--edge); stroke-width: .7; } .axis { stroke: var(--muted); }
@@ -56,6 +56,7 @@ th { font-weight: 600; } th[scope=row], thead th:first-child { text-align: left;
   transparent); }
 pre { overflow-x: auto; background: var(--raised); padding: .75rem; border-radius: .5rem;
   font-size: .8125rem; }
+@media (max-width: 30rem) { th, td { padding: .25rem .375rem; } }
 @media print { details { display: none; } figure { break-inside: avoid; } }
 """
 

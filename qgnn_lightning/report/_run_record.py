@@ -182,6 +182,7 @@ def _results(text: str) -> Results:
     seconds = found["seconds"]
     facts = {
         "Bits": ", ".join(f"{name} {number}" for name, number in bits.items()) or "32 everywhere",
+        "Architecture": str(found.get("architecture", "decoupled")),
         "Messages": f"{found['messages']}, {_count(found['num_steps'])} steps".replace("_", "-"),
         "Parameters": f"{_count(found['num_parameters']):,}",
         "Best epoch": f"{_count(found['best_epoch']) + 1} of {_count(found['epochs'])}",

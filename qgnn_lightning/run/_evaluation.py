@@ -10,12 +10,12 @@ from torch import Tensor
 
 from qgnn_lightning.data import GraphBatch, degree_histogram
 from qgnn_lightning.deploy import describe_network
-from qgnn_lightning.nn import QuantizedGNN
+from qgnn_lightning.nn import GraphNetwork
 
 
 @torch.no_grad()
 def evaluation(
-    network: QuantizedGNN, batch: GraphBatch, class_names: Sequence[str]
+    network: GraphNetwork, batch: GraphBatch, class_names: Sequence[str]
 ) -> dict[str, Any]:
     """Plain values for ``evaluation.json``; degrees do not count links from a node to itself.
 
