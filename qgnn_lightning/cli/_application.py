@@ -25,6 +25,7 @@ from qgnn_lightning.run import (
     DataArguments,
     EpochProgress,
     LastCheckpoint,
+    PackedExport,
     RandomState,
     RunDirectory,
     RunLogger,
@@ -149,6 +150,10 @@ class Application(CommandLine):
         if wanted["enable_checkpointing"] is not False:
             self._best = BestCheckpoint(run.best)
             callbacks += [self._best, LastCheckpoint(run.last)]
+            if self.options["export"] is not None:
+                callbacks.append(
+                    PackedExport(Path(self.options["export"]).expanduser(), self._best)
+                )
         arguments: dict[str, Any] = {"callbacks": callbacks, "default_root_dir": str(run.path)}
         if wanted["logger"] in (None, True):
             arguments["logger"] = RunLogger(run.path)
@@ -223,6 +228,8 @@ class Application(CommandLine):
         write_json(results, run.results, indent=2)
         self._say(results_table(results))
         self._say(f"results        {run.results}")
+        if self.options["export"] is not None:
+            self._say(f"packed         {self.options['export']}")
         self._say(f"report         qgnn report {run.path}")
         self._say(f"curves         tensorboard --logdir {run.path.parent}")
 

@@ -45,7 +45,7 @@ _OBSERVERS: dict[str, type[Callback]] = {
 }
 _NAMES_OF_DATA = ("source", "name")
 #: Belong to one run only.
-_OF_ONE_RUN = ("config", "ckpt_path", "run_dir", "output", "quiet", "dry_run")
+_OF_ONE_RUN = ("config", "ckpt_path", "run_dir", "output", "export", "quiet", "dry_run")
 
 
 class CommandLine(LightningCLI):
@@ -119,6 +119,12 @@ class CommandLine(LightningCLI):
                 type=str | None,
                 default=None,
                 help="Directory of the run; by default runs/DATA_BITS/version_N.",
+            )
+            parser.add_argument(
+                "--export",
+                type=str | None,
+                default=None,
+                help="Packed network of the best epoch, written at the end; a .safetensors file.",
             )
             parser.add_argument("--quiet", action="store_true", help="Print nothing but errors.")
             parser.add_argument(

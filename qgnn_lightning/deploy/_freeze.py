@@ -35,57 +35,78 @@ def freeze(network: GraphNetwork) -> PackedGNN:
             has no packed form (unrolled multipliers, quantized aggregates or updates).
         RuntimeError: If the network was never trained.
     """
+    check_packable(network)
+    assert isinstance(network, QuantizedGNN)
+    return PackedGNN(
+        order=network.config.order,
+        encoder=_linear(network.encoder),
+        classifier=_linear(network.classifier),
+        propagation=_propagation(network.propagation),
+    )
+
+
+def check_packable(network: GraphNetwork) -> None:
+    """Refuse a network, trained or not, that `freeze` has no packed form for.
+
+    Args:
+        network: The network.
+
+    Raises:
+        ValueError: As `freeze`.
+    """
     if not isinstance(network, QuantizedGNN):
         raise ValueError(
             f"architecture {network.config.architecture!r} in {network.config.precision} cannot "
             "be packed: only two quantized linear layers and a propagation can"
         )
-    return PackedGNN(
-        order=network.config.order,
-        encoder=_linear(network.encoder, "input"),
-        classifier=_linear(network.classifier, "activation"),
-        propagation=_propagation(network.propagation),
-    )
+    precision = network.config.precision
+    for stage in ("input", "weight", "activation"):
+        bits = getattr(precision, stage)
+        if bits not in PACKED_BITS:
+            raise ValueError(
+                f"bits of {stage} must be one of {PACKED_BITS} to be packed, got {bits}"
+            )
+    propagation = network.propagation
+    unrolled = propagation.correction_strengths() is None
+    if unrolled or not propagation.messages.only_messages_are_rounded:
+        raise ValueError(
+            "a propagation with unrolled multipliers, or with aggregate or update below 32 bits, "
+            "cannot be packed"
+        )
 
 
-def _grid(quantizer: torch.nn.Module, stage: str) -> Grid:
+def _grid(quantizer: torch.nn.Module) -> Grid:
     assert isinstance(quantizer, Quantizer)
     grid = quantizer.grid()
-    if grid is None or grid.num_bits not in PACKED_BITS:
-        bits = 32 if grid is None else grid.num_bits
-        raise ValueError(f"bits of {stage} must be one of {PACKED_BITS} to be packed, got {bits}")
+    assert grid is not None
     return grid
 
 
-def _linear(layer: QuantizedLinear, input_stage: str) -> PackedLinear:
-    grid = _grid(layer.weight_quantizer, "weight")
+def _linear(layer: QuantizedLinear) -> PackedLinear:
+    grid = _grid(layer.weight_quantizer)
     return PackedLinear(
         in_features=layer.in_features,
         weight=kernels.pack(grid.codes(layer.weight), grid.num_bits),
         weight_grid=grid,
         bias=layer.bias.detach().clone(),
-        input_grid=_grid(layer.input_quantizer, input_stage),
+        input_grid=_grid(layer.input_quantizer),
     )
 
 
 def _propagation(propagation: Propagation) -> PackedPropagation:
     strengths = propagation.correction_strengths()
     messages = propagation.messages
-    if strengths is None or not messages.only_messages_are_rounded:
-        raise ValueError(
-            "a propagation with unrolled multipliers, or with aggregate or update below 32 bits, "
-            "cannot be packed"
-        )
+    assert strengths is not None
     delta_sigma = isinstance(messages, DeltaSigmaMessages)
     residual_bits = messages.residual_bits if isinstance(messages, DeltaSigmaMessages) else None
     return PackedPropagation(
         form="delta_sigma" if delta_sigma else "direct",
         recurrence=propagation.recurrence,
-        grids=tuple(_grid(quantizer, "message") for quantizer in messages.quantizers),
+        grids=tuple(_grid(quantizer) for quantizer in messages.quantizers),
         residual_bits=residual_bits or 16,
         strengths=tuple(strengths),
         change_grids=tuple(
-            _grid(messages.change_quantizers[index], "message") if strength else None
+            _grid(messages.change_quantizers[index]) if strength else None
             for index, strength in enumerate(strengths)
         ),
     )

@@ -5,6 +5,7 @@ from qgnn_lightning.run._data_arguments import DataArguments
 from qgnn_lightning.run._directory import RunDirectory, RunDirectoryError
 from qgnn_lightning.run._evaluation import evaluation
 from qgnn_lightning.run._logger import RunLogger
+from qgnn_lightning.run._packed_export import PackedExport
 from qgnn_lightning.run._plan import TrainingPlan, plan_training
 from qgnn_lightning.run._predictions import prediction_writer, write_predictions
 from qgnn_lightning.run._progress import EpochProgress
@@ -24,6 +25,7 @@ __all__ = [
     "DataArguments",
     "EpochProgress",
     "LastCheckpoint",
+    "PackedExport",
     "RandomState",
     "RunDirectory",
     "RunDirectoryError",
