@@ -21,7 +21,9 @@ from qgnn_lightning.nn import (
     PropagatingNetwork,
     PropagationConfig,
     SmoothnessAwarePropagation,
+    parameter_groups,
 )
+from qgnn_lightning.objectives import consistency_loss, distillation_loss
 from qgnn_lightning.quantization import QuantizerName, make_precision
 
 
@@ -39,6 +41,10 @@ class Prediction(NamedTuple):
     node_ids: Tensor
     classes: Tensor
     probabilities: Tensor
+
+
+#: Passes whose agreement is learned.
+_NUM_VIEWS = 2
 
 
 class NodeClassifier(LightningModule):
@@ -89,6 +95,9 @@ class NodeClassifier(LightningModule):
             nodes, are learned too.
         distillation_weight: Weight of the teacher in the loss, in [0, 1].
         temperature: Softens the teacher's probabilities, positive.
+        consistency: Weight of the agreement of two passes with different dropout, on all nodes,
+            in the loss; 0 makes one pass.
+        sharpening: Temperature, in (0, 1], that makes what the passes agree on surer.
         num_features: Size of the input; by default what the data say.
         num_classes: Number of classes; by default what the data say.
 
@@ -132,6 +141,8 @@ class NodeClassifier(LightningModule):
         teacher_ckpt: str | None = None,
         distillation_weight: float = 0.5,
         temperature: float = 2.0,
+        consistency: float = 0.0,
+        sharpening: float = 0.5,
         num_features: int | None = None,
         num_classes: int | None = None,
     ) -> None:
@@ -205,34 +216,43 @@ class NodeClassifier(LightningModule):
         return scores
 
     def training_step(self, batch: GraphBatch, batch_idx: int) -> Tensor:
-        """Cross-entropy on the training nodes, and the teacher's on all of them."""
-        scores = self(batch.x, batch.adjacency)
-        loss = self._evaluate(batch, scores, "train")
+        """Cross-entropy on the training nodes; teacher and consistency on all of them."""
+        hparams = self.hparams
+        num_views = _NUM_VIEWS if hparams["consistency"] else 1
+        views = self.network.views(batch.x, batch.adjacency, num_views)
+        loss = self._evaluate(batch, views, "train")
         if self._teacher:
-            weight = self.hparams["distillation_weight"]
-            loss = (1 - weight) * loss + weight * self._distillation_loss(batch, scores)
+            with torch.no_grad():
+                teacher = self._teacher[0](batch.x, batch.adjacency)
+            weight = hparams["distillation_weight"]
+            distillation = distillation_loss(views[0], teacher, hparams["temperature"])
+            loss = (1 - weight) * loss + weight * distillation
+        if hparams["consistency"]:
+            disagreement = consistency_loss(views, hparams["sharpening"])
+            loss = loss + hparams["consistency"] * disagreement
         self._check_finite(loss)
         return loss
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Loss and accuracy on the validation nodes."""
-        self._evaluate(batch, self(batch.x, batch.adjacency), "val")
+        self._evaluate(batch, self(batch.x, batch.adjacency)[None], "val")
 
     def test_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Loss and accuracy on the test nodes."""
-        self._evaluate(batch, self(batch.x, batch.adjacency), "test")
+        self._evaluate(batch, self(batch.x, batch.adjacency)[None], "test")
 
     def predict_step(self, batch: GraphBatch, batch_idx: int) -> Prediction:
         """Class and its probability for every node."""
         probabilities, classes = self(batch.x, batch.adjacency).softmax(1).max(1)
         return Prediction(batch.node_ids, classes, probabilities)
 
-    def _evaluate(self, batch: GraphBatch, scores: Tensor, split: Stage) -> Tensor:
+    def _evaluate(self, batch: GraphBatch, views: Tensor, split: Stage) -> Tensor:
+        """Mean loss of the views; accuracy of the first."""
         mask = batch.mask(split)
-        scores, labels = scores[mask], batch.y[mask]
-        loss = functional.cross_entropy(scores, labels)
+        scores, labels = views[:, mask], batch.y[mask]
+        loss = functional.cross_entropy(scores.flatten(0, 1), labels.repeat(len(views)))
         metric = cast(Metric, self.accuracies[f"{split}_accuracy"])
-        metric(scores, labels)
+        metric(scores[0], labels)
         values: dict[str, Tensor | Metric] = {f"{split}/loss": loss, f"{split}/accuracy": metric}
         self.log_dict(
             values,
@@ -242,14 +262,6 @@ class NodeClassifier(LightningModule):
             batch_size=labels.numel(),
         )
         return loss
-
-    def _distillation_loss(self, batch: GraphBatch, scores: Tensor) -> Tensor:
-        temperature = self.hparams["temperature"]
-        with torch.no_grad():
-            target = (self._teacher[0](batch.x, batch.adjacency) / temperature).softmax(1)
-        student = (scores / temperature).log_softmax(1)
-        divergence = functional.kl_div(student, target, reduction="batchmean")
-        return divergence * float(temperature) ** 2
 
     def on_fit_start(self) -> None:
         """Load the teacher, where there is one."""
@@ -291,48 +303,20 @@ class NodeClassifier(LightningModule):
             ValueError: If ``part_weight_decay`` names no part of the network.
         """
         hparams = self.hparams
-        named = list(self.network.named_parameters())
-        ranges = [parameter for name, parameter in named if name.endswith(".alpha")]
-        weights = [(name, parameter) for name, parameter in named if not name.endswith(".alpha")]
-        groups = [
-            {"params": params, "name": name, "lr": hparams["learning_rate"], "weight_decay": decay}
-            for name, params, decay in self._decay_groups(weights)
-        ]
-        if ranges:
-            lr = hparams["range_learning_rate"]
-            groups.append({"name": "ranges", "params": ranges, "lr": lr})
-        optimizer = torch.optim.Adam(groups)
+        optimizer = torch.optim.Adam(
+            parameter_groups(
+                self.network,
+                learning_rate=hparams["learning_rate"],
+                weight_decay={"": hparams["weight_decay"], **(hparams["part_weight_decay"] or {})},
+                range_learning_rate=hparams["range_learning_rate"],
+            )
+        )
         if hparams["lr_decay"] == 1:
             return optimizer
         schedule = torch.optim.lr_scheduler.StepLR(
             optimizer, hparams["lr_decay_every"], hparams["lr_decay"]
         )
         return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-    def _decay_groups(
-        self, weights: list[tuple[str, nn.Parameter]]
-    ) -> list[tuple[str, list[nn.Parameter], float]]:
-        """The weights of the parts with a decay of their own, behind all others."""
-        parts = self.hparams["part_weight_decay"] or {}
-        found: dict[str, list[nn.Parameter]] = {name: [] for name in ("", *parts)}
-        for name, parameter in weights:
-            owner = max(
-                (part for part in parts if name.startswith(f"{part}.")), key=len, default=""
-            )
-            found[owner].append(parameter)
-        for part in parts:
-            if not found[part]:
-                children = [name for name, _ in self.network.named_children()]
-                raise ValueError(
-                    f"part_weight_decay must name parts of the network ({', '.join(children)}), "
-                    f"got {part!r}"
-                )
-        everything = {"": self.hparams["weight_decay"], **parts}
-        return [
-            (f"weights of {part}" if part else "weights", found[part], decay)
-            for part, decay in everything.items()
-            if found[part]
-        ]
 
     def _check_finite(self, loss: Tensor) -> None:
         if bool(loss.isfinite()):
@@ -362,6 +346,8 @@ def _check_training(hparams: Any) -> None:
         "lr_decay_every": (hparams["lr_decay_every"] >= 1, "at least 1"),
         "distillation_weight": (0 <= hparams["distillation_weight"] <= 1, "in [0, 1]"),
         "temperature": (hparams["temperature"] > 0, "positive"),
+        "consistency": (hparams["consistency"] >= 0, "at least 0"),
+        "sharpening": (0 < hparams["sharpening"] <= 1, "in (0, 1]"),
     }
     for name, (holds, rule) in rules.items():
         if not holds:

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = "qgnn_lightning"
 ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = [
-    {"quantization", "graph", "constraints", "kernels", "storage", "provenance"},
+    {"quantization", "graph", "constraints", "objectives", "kernels", "storage", "provenance"},
     {"nn", "data"},
     {"baselines"},
     {"lightning_module", "deploy"},
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "quantization": set(),
     "graph": set(),
     "constraints": set(),
+    "objectives": set(),
     "kernels": {"triton"},
     "storage": set(),
     "provenance": set(),

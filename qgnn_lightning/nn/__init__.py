@@ -20,6 +20,7 @@ from qgnn_lightning.nn._networks import (
     PropagatingNetwork,
     QuantizedGNN,
 )
+from qgnn_lightning.nn._parameter_groups import parameter_groups
 from qgnn_lightning.nn._personalized import PersonalizedPropagation, PowerPropagation
 from qgnn_lightning.nn._propagation import Propagation, as_adjacency
 from qgnn_lightning.nn._smoothness_aware import SmoothnessAwarePropagation
@@ -59,4 +60,5 @@ __all__ = [
     "exact_steps",
     "make_messages",
     "make_propagation",
+    "parameter_groups",
 ]

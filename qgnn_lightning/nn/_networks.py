@@ -119,6 +119,19 @@ class GraphNetwork(nn.Module, ABC):
             graph: PyG's ``edge_index``, or an :class:`Adjacency` built once.
         """
 
+    def views(self, x: Tensor, graph: Tensor | Adjacency, count: int) -> Tensor:
+        """Class scores of several passes, which differ by what dropout drops.
+
+        Args:
+            x: Features of the nodes.
+            graph: PyG's ``edge_index``, or an :class:`Adjacency` built once.
+            count: Number of passes.
+
+        Shapes:
+            x: ``(num_nodes, num_features)`` -> ``(count, num_nodes, num_classes)``.
+        """
+        return torch.stack([self(x, graph) for _ in range(count)])
+
     @abstractmethod
     def representations(self, x: Tensor, adjacency: Adjacency) -> Iterator[Tensor]:
         """What the first layer or step starts from, and the result of each of them.
@@ -195,14 +208,23 @@ class QuantizedGNN(PropagatingNetwork):
         return scores
 
     def forward(self, x: Tensor, graph: Tensor | Adjacency) -> Tensor:
+        return self._side_by_side(x, graph, 1)[0]
+
+    def views(self, x: Tensor, graph: Tensor | Adjacency, count: int) -> Tensor:
+        if self.config.propagation.budget_unit == "per_edge":  # a budget for one view, not for all
+            return super().views(x, graph, count)
+        return torch.stack(self._side_by_side(x, graph, count))
+
+    def _side_by_side(self, x: Tensor, graph: Tensor | Adjacency, count: int) -> list[Tensor]:
+        """Class scores of several passes, with the columns of all in one propagation."""
         adjacency = as_adjacency(graph, x)
         self._protect(x, adjacency)
-        start = self.propagation_input(x)
-        propagated: Tensor = self.propagation(start, adjacency)
+        starts = [self.propagation_input(x) for _ in range(count)]
+        start = starts[0] if count == 1 else torch.cat(starts, dim=1)
+        propagated = list(self.propagation(start, adjacency).chunk(count, dim=1))
         if self.config.order == "encode":
             return propagated
-        scores: Tensor = self.classifier(propagated)
-        return scores
+        return [self.classifier(one) for one in propagated]
 
     def _protect(self, x: Tensor, adjacency: Adjacency) -> None:
         quantizers = [self.classifier.input_quantizer]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import pytest
@@ -10,7 +11,12 @@ from random_graphs import RandomGraph, normal, ring_with_chords
 from torch import Tensor
 
 from qgnn_lightning.graph import Adjacency, sparse_csr
-from qgnn_lightning.nn import NetworkConfig, PropagationConfig, QuantizedGNN
+from qgnn_lightning.nn import (
+    NetworkConfig,
+    PropagationConfig,
+    QuantizedGNN,
+    SmoothnessAwarePropagation,
+)
 from qgnn_lightning.quantization import PRESETS, Precision
 
 NUM_NODES, NUM_FEATURES, NUM_CLASSES = 31, 9, 4
@@ -213,3 +219,29 @@ def test_configuration_is_checked(options, message):
 def test_configuration_cannot_change():
     with pytest.raises(dataclasses.FrozenInstanceError):
         NetworkConfig().dropout = 0.5
+
+
+@orders
+@pytest.mark.parametrize("precision", ["float32", "int8", "int2"])
+@pytest.mark.parametrize("unit", ["input_energy", "per_edge"])
+def test_views_without_dropout_are_passes(order, precision, unit):
+    config = NetworkConfig(
+        hidden_features=6,
+        dropout=0.0,
+        order=order,
+        precision=PRESETS[precision],
+        propagation=PropagationConfig(num_steps=3, budget=0.2, budget_unit=unit),
+    )
+    torch.manual_seed(0)
+    one = QuantizedGNN(NUM_FEATURES, NUM_CLASSES, config)
+    if precision == "float32":
+        two = copy.deepcopy(one)
+        views, expected = two.views(X, ADJACENCY, 2), one(X, ADJACENCY)
+        assert isinstance(one.propagation, SmoothnessAwarePropagation)
+        torch.testing.assert_close(two.propagation.violation, one.propagation.violation)
+    else:  # in training every pass moves the ranges
+        one.views(X, ADJACENCY, 2)
+        one.eval()
+        views, expected = one.views(X, ADJACENCY, 2), one(X, ADJACENCY)
+    torch.testing.assert_close(views[0], expected)
+    torch.testing.assert_close(views[1], expected)
