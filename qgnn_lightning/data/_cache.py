@@ -33,7 +33,8 @@ def content_key(files: Sequence[Path]) -> str:
     """Hash of the names and contents of files, and of the format of the cache."""
     digest = hashlib.sha256(_FORMAT.encode())
     for file in files:
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
         digest.update(f"{file.name}:{content};".encode())
     return digest.hexdigest()
 

@@ -23,15 +23,18 @@ class GraphDataModule(LightningDataModule):
 
     Args:
         source: Where the graph comes from: ``digits`` (no download), ``planetoid``,
-            ``coauthor``, ``amazon``, ``npz`` (a file of your own), or drawn at random:
-            ``block_model``, ``power_law``.
+            ``coauthor``, ``amazon``, ``ogb``, ``npz`` (a file of your own), ``npy`` (a folder of
+            arrays, features on disk), or drawn at random: ``block_model``, ``power_law``.
         name: Name of the graph, where the source has several: Cora, CiteSeer, PubMed
-            (planetoid); CS, Physics (coauthor); Computers, Photo (amazon).
-        root: Folder of the data set as PyG lays it out, or the file of ``npz``. It is only read
-            where the files are there. ``None`` is a folder inside ``cache_dir``.
+            (planetoid); CS, Physics (coauthor); Computers, Photo (amazon); ogbn-arxiv,
+            ogbn-products, or a set written by OGB's DatasetSaver (ogb).
+        root: Folder of the data set as PyG or OGB lays it out, the file of ``npz`` or the folder
+            of ``npy``. It is only read where the files are there. ``None`` is a folder inside
+            ``cache_dir``.
         cache_dir: Folder for what is derived from the files. ``None`` is
             ``$XDG_CACHE_HOME/qgnn_lightning`` or ``~/.cache/qgnn_lightning``.
         download: Whether missing files may be downloaded.
+        undirected: Whether every edge of a directed set (ogb) gets its reverse.
         split: ``public``, the split published with the graph, or ``random``, drawn per class.
         split_seed: Seed of the random split alone.
         num_train_per_class: Training nodes per class of the random split.
@@ -62,6 +65,7 @@ class GraphDataModule(LightningDataModule):
         root: str | None = None,
         cache_dir: str | None = None,
         download: bool = True,
+        undirected: bool = True,
         split: Literal["public", "random"] = "public",
         split_seed: int = 0,
         num_train_per_class: int = 20,
@@ -93,7 +97,12 @@ class GraphDataModule(LightningDataModule):
             seed=graph_seed,
         )
         self._source = make_source(
-            source, name=name, root=root, cache_dir=cache_dir, planted=planted
+            source,
+            name=name,
+            root=root,
+            cache_dir=cache_dir,
+            undirected=undirected,
+            planted=planted,
         )
         self._draw_split = partial(
             random_split,

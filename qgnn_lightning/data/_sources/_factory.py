@@ -12,14 +12,18 @@ from qgnn_lightning.data._sources._block_model import BlockModelSource
 from qgnn_lightning.data._sources._coauthor import coauthor_files
 from qgnn_lightning.data._sources._digits import DigitsSource
 from qgnn_lightning.data._sources._files import FileSource, PublishedFiles
+from qgnn_lightning.data._sources._npy import NpySource
 from qgnn_lightning.data._sources._npz import NpzSource
+from qgnn_lightning.data._sources._ogb import OgbSource
 from qgnn_lightning.data._sources._planetoid import planetoid_files
 from qgnn_lightning.data._sources._planted import PlantedOptions
 from qgnn_lightning.data._sources._power_law import PowerLawSource
 from qgnn_lightning.data._sources._source import Source
 from qgnn_lightning.data._validation import GraphDataError
 
-SourceName = Literal["digits", "planetoid", "coauthor", "amazon", "block_model", "power_law", "npz"]
+SourceName = Literal[
+    "digits", "planetoid", "coauthor", "amazon", "ogb", "block_model", "power_law", "npz", "npy"
+]
 
 _PUBLISHED: dict[str, Callable[[str | None], PublishedFiles]] = {
     "planetoid": planetoid_files,
@@ -34,6 +38,7 @@ def make_source(
     name: str | None,
     root: str | None,
     cache_dir: str | None,
+    undirected: bool,
     planted: Callable[[], PlantedOptions],
 ) -> Source:
     """Make the source of a graph; no file is touched.
@@ -41,8 +46,9 @@ def make_source(
     Args:
         source: Name of the source.
         name: Name of the graph, where the source has several.
-        root: Folder of the data set, or the file of ``npz``.
+        root: Folder of the data set or of ``npy``, or the file of ``npz``.
         cache_dir: Folder for what is derived from it; ``None`` is the user's cache folder.
+        undirected: Whether every edge of a directed set gets its reverse (``ogb``).
         planted: Makes the options of the random graphs, where they are needed.
 
     Raises:
@@ -55,6 +61,9 @@ def make_source(
     match source:
         case "digits":
             return DigitsSource()
+        case "ogb":
+            folder = Path(root).expanduser() if root else cache / source
+            return OgbSource(name, folder, cache, undirected)
         case "block_model":
             return BlockModelSource(planted())
         case "power_law":
@@ -63,5 +72,9 @@ def make_source(
             return NpzSource(Path(root).expanduser())
         case "npz":
             raise GraphDataError(f"root must be the path of the .npz file, got {root!r}")
+        case "npy" if root:
+            return NpySource(Path(root).expanduser())
+        case "npy":
+            raise GraphDataError(f"root must be the folder of the .npy files, got {root!r}")
     known = ", ".join(get_args(SourceName))
     raise GraphDataError(f"source must be one of {known}, got {source!r}")
