@@ -101,7 +101,7 @@ class Application(CommandLine):
         """Load the data before anything is started, as the trainer would."""
         self.datamodule.trainer = trainer
         self.datamodule.prepare_data()
-        self.datamodule.setup()
+        self.datamodule.setup(self.subcommand)
         width = max(self.options["model"]["hidden_features"], self.datamodule.num_classes)
         if self.datamodule.num_nodes * width < _LARGE_ENOUGH_FOR_THREADS:
             torch.set_num_threads(1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from qgnn_lightning.graph import Adjacency
+from qgnn_lightning.nn._blocks import evaluates, in_row_blocks
 from qgnn_lightning.nn._factory import PropagationConfig, make_propagation
 from qgnn_lightning.nn._linear import QuantizedLinear
 from qgnn_lightning.nn._propagation import as_adjacency
@@ -97,6 +98,9 @@ class QuantizedGNN(nn.Module):
         Shapes:
             x: ``(num_nodes, num_features)`` -> ``(num_nodes, num_classes or hidden_features)``.
         """
+        return in_row_blocks(self._encode, x) if evaluates(self) else self._encode(x)
+
+    def _encode(self, x: Tensor) -> Tensor:
         hidden = torch.relu(self.encoder(x))
         scores: Tensor = self.classifier(hidden) if self.config.order == "encode" else hidden
         return scores
@@ -112,5 +116,7 @@ class QuantizedGNN(nn.Module):
         propagated: Tensor = self.propagation(start, as_adjacency(graph, start))
         if self.config.order == "encode":
             return propagated
+        if evaluates(self):
+            return in_row_blocks(self.classifier, propagated)
         scores: Tensor = self.classifier(propagated)
         return scores

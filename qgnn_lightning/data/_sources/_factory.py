@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
-from qgnn_lightning.data._cache import default_cache_dir
+from qgnn_lightning.data._cache import cache_folder
 from qgnn_lightning.data._sources._amazon import amazon_files
 from qgnn_lightning.data._sources._block_model import BlockModelSource
 from qgnn_lightning.data._sources._coauthor import coauthor_files
@@ -54,7 +54,7 @@ def make_source(
     Raises:
         GraphDataError: If there is no such source, or its arguments are wrong.
     """
-    cache = Path(cache_dir).expanduser() if cache_dir else default_cache_dir()
+    cache = cache_folder(cache_dir)
     if source in _PUBLISHED:
         folder = Path(root).expanduser() if root else cache / source
         return FileSource(_PUBLISHED[source](name), folder, cache)
