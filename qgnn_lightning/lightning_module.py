@@ -20,7 +20,10 @@ from qgnn_lightning.nn import (
     QuantizedGNN,
     SmoothnessAwarePropagation,
 )
-from qgnn_lightning.quantization import QuantizerName, make_precision
+from qgnn_lightning.quantization import QuantizerName, make_precision, synchronize
+
+
+_NO_LABEL = -1
 
 
 class NonFiniteError(RuntimeError):
@@ -176,7 +179,9 @@ class NodeClassifier(LightningModule):
         self.network = QuantizedGNN(num_features, num_classes, self.network_config)
         self.accuracies = nn.ModuleDict(
             {
-                f"{split}_accuracy": MulticlassAccuracy(num_classes, average="micro")
+                f"{split}_accuracy": MulticlassAccuracy(
+                    num_classes, average="micro", ignore_index=_NO_LABEL
+                )
                 for split in ("train", "val", "test")
             }
         )
@@ -194,28 +199,43 @@ class NodeClassifier(LightningModule):
             weight = self.hparams["distillation_weight"]
             loss = (1 - weight) * loss + weight * self._distillation_loss(batch, scores)
         self._check_finite(loss)
+        if self.trainer.world_size > 1:
+            # DDP waits for a gradient of every parameter; not every step uses all ranges.
+            loss = loss + 0 * sum(parameter.sum() for parameter in self.network.parameters())
         return loss
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Loss and accuracy on the validation nodes."""
-        self._evaluate(batch, self(batch.x, batch.adjacency), "val")
+        self._evaluate_once(batch, "val")
 
     def test_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Loss and accuracy on the test nodes."""
-        self._evaluate(batch, self(batch.x, batch.adjacency), "test")
+        self._evaluate_once(batch, "test")
 
     def predict_step(self, batch: GraphBatch, batch_idx: int) -> Prediction:
         """Class and its probability for every node."""
         probabilities, classes = self(batch.x, batch.adjacency).softmax(1).max(1)
         return Prediction(batch.node_ids, classes, probabilities)
 
+    def _evaluate_once(self, batch: GraphBatch, split: Stage) -> None:
+        """The first process evaluates the whole graph, the others count no node."""
+        if self.trainer.is_global_zero:
+            self._evaluate(batch, self(batch.x, batch.adjacency), split)
+        else:
+            self._score(batch.x.new_empty(0, self.hparams["num_classes"]), batch.y[:0], split)
+
     def _evaluate(self, batch: GraphBatch, scores: Tensor, split: Stage) -> Tensor:
         mask = batch.mask(split)
-        scores, labels = scores[mask], batch.y[mask]
-        # Parts of a graph may have no training node: the mean over nothing counts as 0.
+        return self._score(scores[mask], batch.y[mask], split)
+
+    def _score(self, scores: Tensor, labels: Tensor, split: Stage) -> Tensor:
+        """Log loss and accuracy; no node at all counts as a loss of 0."""
         loss = functional.cross_entropy(scores, labels) if labels.numel() else scores.sum()
         metric = cast(Metric, self.accuracies[f"{split}_accuracy"])
-        metric(scores, labels)
+        if labels.numel():
+            metric(scores, labels)
+        else:
+            metric(scores.new_zeros(1, scores.shape[1]), labels.new_full((1,), _NO_LABEL))
         values: dict[str, Tensor | Metric] = {f"{split}/loss": loss, f"{split}/accuracy": metric}
         self.log_dict(
             values,
@@ -223,6 +243,7 @@ class NodeClassifier(LightningModule):
             on_epoch=True,
             prog_bar=split != "train",
             batch_size=labels.numel(),
+            sync_dist=self.trainer.world_size > 1,
         )
         return loss
 
@@ -256,8 +277,13 @@ class NodeClassifier(LightningModule):
         self._teacher.append(teacher.eval().requires_grad_(False))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """One descent step, then one ascent step on the multipliers."""
+        """One descent step, then one ascent step on the multipliers.
+
+        Over several processes, all go on with the same ranges and multipliers.
+        """
         super().optimizer_step(*args, **kwargs)
+        if self.trainer.world_size > 1:
+            synchronize(self.network)
         propagation = self.network.propagation
         if isinstance(propagation, SmoothnessAwarePropagation):
             if self.trainer.world_size > 1:

@@ -217,17 +217,19 @@ class GraphDataModule(LightningDataModule):
         if self._graph is None:
             self._graph = self._prepare(self._source.load())
         if self._partitioning and self._parts is None and stage in ("fit", None):
+            self._sampler(self._partitioning)  # refuses parts that cannot be dealt out
             self._parts = partition(self.graph.adjacency, self._partitioning, self._cache_dir)
 
     def train_dataloader(self) -> FullGraphLoader | PartitionLoader:
         """The graph, ``steps_per_epoch`` times; or all its parts, once, several at a time."""
         if self._partitioning is None or self._parts is None:
             return FullGraphLoader(self.graph, self._steps_per_epoch)
-        rank, world_size = 0, 1
-        if self.trainer is not None:
-            rank, world_size = self.trainer.global_rank, self.trainer.world_size
-        sampler = PartitionSampler(self._partitioning, rank, world_size)
-        return PartitionLoader(self.graph, self._parts, sampler)
+        return PartitionLoader(self.graph, self._parts, self._sampler(self._partitioning))
+
+    def _sampler(self, options: PartitionOptions) -> PartitionSampler:
+        if self.trainer is None:
+            return PartitionSampler(options)
+        return PartitionSampler(options, self.trainer.global_rank, self.trainer.world_size)
 
     def val_dataloader(self) -> FullGraphLoader:
         """The graph, once."""
@@ -238,7 +240,13 @@ class GraphDataModule(LightningDataModule):
         return FullGraphLoader(self.graph, 1)
 
     def predict_dataloader(self) -> FullGraphLoader:
-        """The graph, once."""
+        """The graph, once.
+
+        Raises:
+            RuntimeError: If several devices would predict the same.
+        """
+        if self.trainer is not None and self.trainer.world_size > 1:
+            raise RuntimeError("One device predicts all nodes: set trainer.devices to 1")
         return FullGraphLoader(self.graph, 1)
 
     def transfer_batch_to_device(
