@@ -10,7 +10,7 @@ from torch import Tensor, nn
 #: Nodes in a block of rows.
 ROWS_PER_BLOCK = 1 << 15
 #: Elements in a block of columns.
-ELEMENTS_PER_BLOCK = 1 << 21
+ELEMENTS_PER_BLOCK = 1 << 20
 
 
 def evaluates(module: nn.Module) -> bool:
