@@ -22,7 +22,6 @@ from qgnn_lightning.nn import (
 )
 from qgnn_lightning.quantization import QuantizerName, make_precision, synchronize
 
-
 _NO_LABEL = -1
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 
 from qgnn_lightning.cli._errors import UsageError
@@ -21,7 +21,7 @@ class LostProcessError(RuntimeError):
 
 def is_first() -> bool:
     """Whether this process prints and writes; known before the processes have met."""
-    rank: int = rank_zero_only.rank
+    rank: int = rank_zero_only.rank  # type: ignore[attr-defined]
     return rank == 0
 
 
