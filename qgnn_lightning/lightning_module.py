@@ -24,7 +24,9 @@ from qgnn_lightning.nn import (
     parameter_groups,
 )
 from qgnn_lightning.objectives import consistency_loss, distillation_loss
-from qgnn_lightning.quantization import QuantizerName, make_precision
+from qgnn_lightning.quantization import QuantizerName, make_precision, synchronize
+
+_NO_LABEL = -1
 
 
 class NonFiniteError(RuntimeError):
@@ -205,7 +207,9 @@ class NodeClassifier(LightningModule):
         self.network = make_network(num_features, num_classes, self.network_config)
         self.accuracies = nn.ModuleDict(
             {
-                f"{split}_accuracy": MulticlassAccuracy(num_classes, average="micro")
+                f"{split}_accuracy": MulticlassAccuracy(
+                    num_classes, average="micro", ignore_index=_NO_LABEL
+                )
                 for split in ("train", "val", "test")
             }
         )
@@ -231,28 +235,45 @@ class NodeClassifier(LightningModule):
             disagreement = consistency_loss(views, hparams["sharpening"])
             loss = loss + hparams["consistency"] * disagreement
         self._check_finite(loss)
+        if self.trainer.world_size > 1:
+            # DDP waits for a gradient of every parameter; not every step uses all ranges.
+            loss = loss + 0 * sum(parameter.sum() for parameter in self.network.parameters())
         return loss
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Loss and accuracy on the validation nodes."""
-        self._evaluate(batch, self(batch.x, batch.adjacency)[None], "val")
+        self._evaluate_once(batch, "val")
 
     def test_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Loss and accuracy on the test nodes."""
-        self._evaluate(batch, self(batch.x, batch.adjacency)[None], "test")
+        self._evaluate_once(batch, "test")
 
     def predict_step(self, batch: GraphBatch, batch_idx: int) -> Prediction:
         """Class and its probability for every node."""
         probabilities, classes = self(batch.x, batch.adjacency).softmax(1).max(1)
         return Prediction(batch.node_ids, classes, probabilities)
 
+    def _evaluate_once(self, batch: GraphBatch, split: Stage) -> None:
+        """The first process evaluates the whole graph, the others count no node."""
+        if self.trainer.is_global_zero:
+            self._evaluate(batch, self(batch.x, batch.adjacency)[None], split)
+        else:
+            none = batch.x.new_empty(1, 0, self.hparams["num_classes"])
+            self._score(none, batch.y[:0], split)
+
     def _evaluate(self, batch: GraphBatch, views: Tensor, split: Stage) -> Tensor:
-        """Mean loss of the views; accuracy of the first."""
         mask = batch.mask(split)
-        scores, labels = views[:, mask], batch.y[mask]
-        loss = functional.cross_entropy(scores.flatten(0, 1), labels.repeat(len(views)))
+        return self._score(views[:, mask], batch.y[mask], split)
+
+    def _score(self, views: Tensor, labels: Tensor, split: Stage) -> Tensor:
+        """Log the mean loss of the views and the accuracy of the first; no node costs nothing."""
         metric = cast(Metric, self.accuracies[f"{split}_accuracy"])
-        metric(scores[0], labels)
+        if labels.numel():
+            loss = functional.cross_entropy(views.flatten(0, 1), labels.repeat(len(views)))
+            metric(views[0], labels)
+        else:
+            loss = views.sum()
+            metric(views.new_zeros(1, views.shape[2]), labels.new_full((1,), _NO_LABEL))
         values: dict[str, Tensor | Metric] = {f"{split}/loss": loss, f"{split}/accuracy": metric}
         self.log_dict(
             values,
@@ -260,6 +281,7 @@ class NodeClassifier(LightningModule):
             on_epoch=True,
             prog_bar=split != "train",
             batch_size=labels.numel(),
+            sync_dist=self.trainer.world_size > 1,
         )
         return loss
 
@@ -285,8 +307,13 @@ class NodeClassifier(LightningModule):
         self._teacher.append(teacher.eval().requires_grad_(False))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """One descent step, then one ascent step on the multipliers."""
+        """One descent step, then one ascent step on the multipliers.
+
+        Over several processes, all go on with the same ranges and multipliers.
+        """
         super().optimizer_step(*args, **kwargs)
+        if self.trainer.world_size > 1:
+            synchronize(self.network)
         if not isinstance(self.network, PropagatingNetwork):
             return
         propagation = self.network.propagation

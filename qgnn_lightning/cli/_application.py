@@ -15,6 +15,14 @@ from lightning.pytorch import Callback, Trainer
 from qgnn_lightning.callbacks import Subject, measure_all
 from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._processes import (
+    LostProcessError,
+    announce_run_directory,
+    announced_run_directory,
+    check_run_directory_is_known,
+    is_first,
+    is_lost_process,
+)
 from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
 from qgnn_lightning.cli._stored_arguments import load_checkpoint, model_arguments
@@ -97,9 +105,11 @@ class Application(CommandLine):
         try:
             kwargs |= self._run_arguments(self._run)
             trainer = self._with_data(super().instantiate_trainer(**kwargs))
-            self._write_config(self._run)
+            if is_first():
+                self._write_config(self._run)
         except BaseException:
-            self._run.discard_if_unused()
+            if is_first():
+                self._run.discard_if_unused()
             raise
         return trainer
 
@@ -116,13 +126,22 @@ class Application(CommandLine):
         """Load the data before anything is started, as the trainer would."""
         self.datamodule.trainer = trainer
         self.datamodule.prepare_data()
-        self.datamodule.setup()
+        self.datamodule.setup(self.subcommand)
         width = max(self.options["model"]["hidden_features"], self.datamodule.num_classes)
         if self.datamodule.num_nodes * width < _LARGE_ENOUGH_FOR_THREADS:
             torch.set_num_threads(1)
         return trainer
 
     def _make_run_directory(self) -> RunDirectory:
+        """The directory of the run; the first process makes it, the others are told."""
+        check_run_directory_is_known(self.options["run_dir"])
+        if is_first():
+            run = self._new_run_directory()
+            announce_run_directory(run.path)
+            return run
+        return RunDirectory(announced_run_directory() or Path(self.options["run_dir"]).expanduser())
+
+    def _new_run_directory(self) -> RunDirectory:
         given = self.options["run_dir"]
         path = None if given is None else Path(given).expanduser()
         if self.ckpt_path is not None:
@@ -149,7 +168,9 @@ class Application(CommandLine):
         callbacks += [RandomState(), DataArguments(self.plain_config["data"]), StopOnSignal()]
         if wanted["enable_checkpointing"] is not False:
             self._best = BestCheckpoint(run.best)
-            callbacks += [self._best, LastCheckpoint(run.last)]
+            # An epoch over the parts of a large graph is long.
+            often = self.options["data"]["batching"] == "partitions"
+            callbacks += [self._best, LastCheckpoint(run.last, 1 if often else 25)]
             if self.options["export"] is not None:
                 callbacks.append(
                     PackedExport(Path(self.options["export"]).expanduser(), self._best)
@@ -190,7 +211,7 @@ class Application(CommandLine):
             length = self.trainer.max_epochs, self.options["data"]["steps_per_epoch"]
             self._say(plan_table(plan_training(model, datamodule.graph), length, self._place))
             return
-        if self._run is not None:
+        if self._run is not None and is_first():
             self._say(f"run directory  {self._run.path}")
         before = time.perf_counter()
         try:
@@ -200,19 +221,29 @@ class Application(CommandLine):
         except Stopped as stop:
             self._say_how_to_go_on(stop)
             raise
+        except RuntimeError as error:
+            if self.trainer.world_size > 1 and is_lost_process(error):
+                raise LostProcessError(self._lost(error)) from error
+            raise
         seconds = time.perf_counter() - before
         if self._run is not None:
             self._finish(self._run, seconds)
 
+    def _lost(self, error: RuntimeError) -> str:
+        saved = self._run is not None and self._run.last.is_file()
+        again = f"qgnn fit {self._run.how_to_continue}" if self._run and saved else "qgnn fit"
+        return f"another process of this run has ended; go on with: {again} ({error})"
+
     def _say_how_to_go_on(self, stop: Stopped) -> None:
-        if self._run is not None and self._run.last.is_file():
+        if self._run is not None and self._run.last.is_file() and is_first():
             again = f"qgnn fit {self._run.how_to_continue}"
             print(f"qgnn fit: stopped by {stop.name}; go on with: {again}", file=sys.stderr)
 
     def _finish(self, run: RunDirectory, seconds: float) -> None:
         """Test the best epoch, write and print the results."""
         if self._best is None or not self._best.found:
-            self._say("nothing to test: no best epoch was kept")
+            if is_first():
+                self._say("nothing to test: no best epoch was kept")
             return
         epochs = self.trainer.current_epoch
         self.trainer.test(
@@ -222,6 +253,8 @@ class Application(CommandLine):
             verbose=False,
             weights_only=True,
         )
+        if not is_first():
+            return
         results = {"best_epoch": self._best.epoch, "epochs": epochs, **self._results(seconds)}
         data = self.datamodule
         write_json(evaluation(self.model.network, data.graph, data.class_names), run.evaluation)
@@ -288,7 +321,8 @@ class Application(CommandLine):
             verbose=False,
             weights_only=True,
         )
-        print(metrics_table(metrics))
+        if is_first():
+            print(metrics_table(metrics))
 
     def before_predict(self) -> None:
         """Refuse a file that cannot be written before anything is computed."""

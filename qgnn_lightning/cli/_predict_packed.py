@@ -40,7 +40,7 @@ def run_predict_packed(arguments: list[str]) -> None:
     with quiet():
         data: GraphDataModule = parser.instantiate_classes(options).data
         data.prepare_data()
-        data.setup()
+        data.setup("predict")
     graph = data.graph
     if graph.num_features != network.num_features:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The batch: one whole graph with its features, labels and split."""
+"""The batch: a whole graph or a part of it, with its features, labels and split."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from qgnn_lightning.data._features import select_rows
 from qgnn_lightning.data._splits import Split
 from qgnn_lightning.data._validation import GraphDataError, validate_graph, validate_masks
-from qgnn_lightning.graph import Adjacency
+from qgnn_lightning.graph import Adjacency, induced_subgraph
 
 Stage = Literal["train", "val", "test"]
 
@@ -127,6 +128,25 @@ class GraphBatch:
         if split not in masks:
             raise ValueError(f"split must be one of {', '.join(masks)}, got {split!r}")
         return masks[split]
+
+    def subgraph(self, nodes: Tensor) -> GraphBatch:
+        """A part of the graph, whose nodes keep their numbers and their degrees in the whole.
+
+        Args:
+            nodes: Nodes to keep, ascending, each once.
+
+        Shapes:
+            nodes: ``(num_kept,)``.
+        """
+        return GraphBatch(
+            x=select_rows(self.x, nodes),
+            adjacency=induced_subgraph(self.adjacency, nodes),
+            y=self.y[nodes],
+            train_mask=self.train_mask[nodes],
+            val_mask=self.val_mask[nodes],
+            test_mask=self.test_mask[nodes],
+            node_ids=self.node_ids[nodes],
+        )
 
     def to(self, device: torch.device | str, **kwargs: Any) -> GraphBatch:
         """Copy to a device; the same object where it is there already."""

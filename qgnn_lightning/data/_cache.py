@@ -29,11 +29,17 @@ def default_cache_dir() -> Path:
     return Path(base) / "qgnn_lightning"
 
 
+def cache_folder(given: str | None) -> Path:
+    """The folder that was given, or the user's."""
+    return Path(given).expanduser() if given else default_cache_dir()
+
+
 def content_key(files: Sequence[Path]) -> str:
     """Hash of the names and contents of files, and of the format of the cache."""
     digest = hashlib.sha256(_FORMAT.encode())
     for file in files:
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
         digest.update(f"{file.name}:{content};".encode())
     return digest.hexdigest()
 
@@ -44,11 +50,25 @@ def load_or_build(path: Path, build: Callable[[], RawGraph]) -> RawGraph:
     if cached is not None:
         return cached
     graph = build()
+    _keep(path, _to_tensors(graph))
+    return graph
+
+
+def load_or_compute(path: Path, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Read tensors from the cache; where they are not there or not readable, compute and store."""
     try:
-        _store(path, _to_tensors(graph))
+        return load_file(path)
+    except (OSError, SafetensorError):
+        tensors = compute()
+    _keep(path, tensors)
+    return tensors
+
+
+def _keep(path: Path, tensors: dict[str, Tensor]) -> None:
+    try:
+        _store(path, tensors)
     except OSError as error:
         _log.warning("The graph is not cached, %s cannot be written: %s", path, error)
-    return graph
 
 
 def _load(path: Path) -> RawGraph | None:

@@ -10,8 +10,11 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from qgnn_lightning.data._batch import GraphBatch, assemble
+from qgnn_lightning.data._cache import cache_folder
 from qgnn_lightning.data._features import normalize_rows
 from qgnn_lightning.data._loader import FullGraphLoader
+from qgnn_lightning.data._partition import PartitionerName, PartitionOptions, partition
+from qgnn_lightning.data._partition_loader import PartitionLoader, PartitionSampler
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import PlantedOptions, SourceName, make_source
 from qgnn_lightning.data._splits import Split, pack_split, random_split, unpack_split
@@ -19,20 +22,23 @@ from qgnn_lightning.data._validation import GraphDataError, validate_graph, vali
 
 
 class GraphDataModule(LightningDataModule):
-    """One graph, its split, and the loaders of a full-graph training.
+    """One graph, its split, and the loaders of a training on the whole graph or on parts of it.
 
     Args:
         source: Where the graph comes from: ``digits`` (no download), ``planetoid``,
-            ``coauthor``, ``amazon``, your own: ``files`` (a folder, see docs/data-format.md) or
-            ``npz``, or drawn at random: ``block_model``, ``power_law``.
+            ``coauthor``, ``amazon``, ``ogb``, your own: ``files`` (a folder, see
+            docs/data-format.md), ``npz`` or ``npy`` (a folder of arrays, features on disk), or
+            drawn at random: ``block_model``, ``power_law``.
         name: Name of the graph, where the source has several: Cora, CiteSeer, PubMed
-            (planetoid); CS, Physics (coauthor); Computers, Photo (amazon).
-        root: Folder of the data set as PyG lays it out, folder of ``files``, or the file of
-            ``npz``. It is only read where the files are there. ``None`` is a folder inside
-            ``cache_dir``.
+            (planetoid); CS, Physics (coauthor); Computers, Photo (amazon); ogbn-arxiv,
+            ogbn-products, or a set written by OGB's DatasetSaver (ogb).
+        root: Folder of the data set as PyG or OGB lays it out, folder of ``files`` or ``npy``, or
+            the file of ``npz``. It is only read where the files are there. ``None`` is a folder
+            inside ``cache_dir``.
         cache_dir: Folder for what is derived from the files. ``None`` is
             ``$XDG_CACHE_HOME/qgnn_lightning`` or ``~/.cache/qgnn_lightning``.
         download: Whether missing files may be downloaded.
+        undirected: Whether every edge of a directed set (ogb) gets its reverse.
         split: ``public``, the split that comes with the graph, or ``random``, drawn per class.
         split_seed: Seed of the random split alone.
         num_train_per_class: Training nodes per class of the random split.
@@ -43,6 +49,14 @@ class GraphDataModule(LightningDataModule):
         steps_per_epoch: How often the graph is yielded, and so the number of optimizer steps, per
             training epoch. More of them save the costs of an epoch: validation, logging,
             checkpoints.
+        batching: ``full``: every step sees the whole graph; ``partitions``: the union of several
+            parts of it, for graphs that do not fit, and for several devices. Evaluation always
+            sees the whole graph.
+        num_partitions: Parts that the graph is cut into.
+        partitions_per_batch: Parts in a batch.
+        partitioner: ``metis`` (few edges between the parts, needs pymetis), ``random``, or
+            ``auto``: METIS where it is installed.
+        partition_seed: Seed of the order of the parts, and of random ones.
         num_nodes: Nodes of a random graph.
         num_edges: Undirected edges of a random graph.
         num_features: Features per node of a random graph.
@@ -63,6 +77,7 @@ class GraphDataModule(LightningDataModule):
         root: str | None = None,
         cache_dir: str | None = None,
         download: bool = True,
+        undirected: bool = True,
         split: Literal["public", "random"] = "public",
         split_seed: int = 0,
         num_train_per_class: int = 20,
@@ -70,6 +85,11 @@ class GraphDataModule(LightningDataModule):
         num_test: int = 1000,
         normalize_features: bool = True,
         steps_per_epoch: int = 1,
+        batching: Literal["full", "partitions"] = "full",
+        num_partitions: int = 64,
+        partitions_per_batch: int = 4,
+        partitioner: PartitionerName = "auto",
+        partition_seed: int = 0,
         num_nodes: int = 3000,
         num_edges: int = 12000,
         num_features: int = 64,
@@ -83,6 +103,18 @@ class GraphDataModule(LightningDataModule):
             raise GraphDataError(f"steps_per_epoch must be at least 1, got {steps_per_epoch}")
         if split not in ("public", "random"):
             raise GraphDataError(f"split must be 'public' or 'random', got {split!r}")
+        if batching not in ("full", "partitions"):
+            raise GraphDataError(f"batching must be 'full' or 'partitions', got {batching!r}")
+        if batching == "partitions" and steps_per_epoch > 1:
+            raise GraphDataError(
+                f"steps_per_epoch must be 1 with batching 'partitions', got {steps_per_epoch}: "
+                "an epoch is one pass over the parts"
+            )
+        self._partitioning: PartitionOptions | None = None
+        if batching == "partitions":
+            self._partitioning = PartitionOptions(
+                num_partitions, partitions_per_batch, partitioner, partition_seed
+            )
         planted = partial(
             PlantedOptions,
             num_nodes=num_nodes,
@@ -94,7 +126,12 @@ class GraphDataModule(LightningDataModule):
             seed=graph_seed,
         )
         self._source = make_source(
-            source, name=name, root=root, cache_dir=cache_dir, planted=planted
+            source,
+            name=name,
+            root=root,
+            cache_dir=cache_dir,
+            undirected=undirected,
+            planted=planted,
         )
         self._draw_split = partial(
             random_split,
@@ -108,22 +145,24 @@ class GraphDataModule(LightningDataModule):
         self._download = download
         self._normalize_features = normalize_features
         self._steps_per_epoch = steps_per_epoch
+        self._cache_dir = cache_folder(cache_dir)
         self._graph: GraphBatch | None = None
         self._names = GraphNames()
+        self._parts: list[Tensor] | None = None
         self._placed: tuple[torch.device, GraphBatch] | None = None
 
     @classmethod
-    def from_graph(cls, graph: GraphBatch, *, steps_per_epoch: int = 1) -> GraphDataModule:
+    def from_graph(cls, graph: GraphBatch, **options: Any) -> GraphDataModule:
         """Make a data module of a graph in memory.
 
         Args:
             graph: The graph, from :meth:`GraphBatch.from_tensors`.
-            steps_per_epoch: How often the graph is yielded per training epoch.
+            options: Other arguments: ``steps_per_epoch``, ``batching`` and those of partitions.
 
         Raises:
-            GraphDataError: If ``steps_per_epoch`` is below 1.
+            GraphDataError: If an argument is outside its range.
         """
-        module = cls(steps_per_epoch=steps_per_epoch)
+        module = cls(**options)
         module._title = "graph in memory"
         module._graph = graph
         return module
@@ -180,10 +219,10 @@ class GraphDataModule(LightningDataModule):
         """Load, check and prepare the graph, once.
 
         Args:
-            stage: Not used: every stage works on the same graph.
+            stage: Partitions are made for ``fit`` alone; every stage works on the same graph.
 
         Raises:
-            GraphDataError: If the graph cannot be loaded or is not valid.
+            GraphDataError: If the graph cannot be loaded, is not valid or cannot be cut.
             RuntimeError: If several devices would train on the same full graph.
         """
         self._refuse_several_devices()
@@ -191,6 +230,9 @@ class GraphDataModule(LightningDataModule):
             raw = self.read()
             self._names = raw.names
             self._graph = self._prepare(raw, self.choose_split(raw))
+        if self._partitioning and self._parts is None and stage in ("fit", None):
+            self._sampler(self._partitioning)  # refuses parts that cannot be dealt out
+            self._parts = partition(self.graph.adjacency, self._partitioning, self._cache_dir)
 
     def read(self) -> RawGraph:
         """Read and check the graph as its source has it.
@@ -202,9 +244,16 @@ class GraphDataModule(LightningDataModule):
         validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
         return raw
 
-    def train_dataloader(self) -> FullGraphLoader:
-        """The graph, ``steps_per_epoch`` times."""
-        return FullGraphLoader(self.graph, self._steps_per_epoch)
+    def train_dataloader(self) -> FullGraphLoader | PartitionLoader:
+        """The graph, ``steps_per_epoch`` times; or all its parts, once, several at a time."""
+        if self._partitioning is None or self._parts is None:
+            return FullGraphLoader(self.graph, self._steps_per_epoch)
+        return PartitionLoader(self.graph, self._parts, self._sampler(self._partitioning))
+
+    def _sampler(self, options: PartitionOptions) -> PartitionSampler:
+        if self.trainer is None:
+            return PartitionSampler(options)
+        return PartitionSampler(options, self.trainer.global_rank, self.trainer.world_size)
 
     def val_dataloader(self) -> FullGraphLoader:
         """The graph, once."""
@@ -215,7 +264,13 @@ class GraphDataModule(LightningDataModule):
         return FullGraphLoader(self.graph, 1)
 
     def predict_dataloader(self) -> FullGraphLoader:
-        """The graph, once."""
+        """The graph, once.
+
+        Raises:
+            RuntimeError: If several devices would predict the same.
+        """
+        if self.trainer is not None and self.trainer.world_size > 1:
+            raise RuntimeError("One device predicts all nodes: set trainer.devices to 1")
         return FullGraphLoader(self.graph, 1)
 
     def transfer_batch_to_device(
@@ -264,9 +319,10 @@ class GraphDataModule(LightningDataModule):
 
     def _refuse_several_devices(self) -> None:
         world_size = 1 if self.trainer is None else self.trainer.world_size
-        if world_size > 1:
+        if world_size > 1 and self._partitioning is None:
             raise RuntimeError(
                 f"A full graph on {world_size} devices would train {world_size} identical copies. "
+                "Set data.batching to partitions, so that each device trains on its own parts; or "
                 "Set trainer.devices to 1, and use the other devices for other seeds, one run each"
             )
 

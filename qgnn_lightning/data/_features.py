@@ -7,6 +7,8 @@ import warnings
 import torch
 from torch import Tensor
 
+from qgnn_lightning.graph import entries_of_rows
+
 _MAX_SPARSE_DENSITY = 0.05
 
 
@@ -35,6 +37,20 @@ def normalize_rows(x: Tensor) -> Tensor:
     row = torch.arange(x.shape[0]).repeat_interleave(crow.diff())
     total = value.new_zeros(x.shape[0]).index_add_(0, row, value)
     return csr(crow, x.col_indices(), value * _reciprocal(total)[row], x.shape[1])
+
+
+def select_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """Some rows of a matrix.
+
+    Shapes:
+        x: ``(num_nodes, num_features)``, dense or CSR; rows: ``(num_kept,)`` ->
+        ``(num_kept, num_features)``.
+    """
+    if x.layout == torch.strided:
+        return x[rows]
+    entry, count = entries_of_rows(x.crow_indices(), rows)
+    crow = torch.cat([count.new_zeros(1), count.cumsum(0)])
+    return csr(crow, x.col_indices()[entry], x.values()[entry], x.shape[1])
 
 
 def csr(crow: Tensor, col: Tensor, value: Tensor, num_columns: int) -> Tensor:

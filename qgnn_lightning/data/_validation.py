@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+_ROWS_PER_BLOCK = 1 << 17
+
 
 class GraphDataError(ValueError):
     """The data of a graph, its split or its files are not what was asked for."""
@@ -81,12 +83,15 @@ def _check_features(x: Tensor) -> None:
     if 0 in x.shape:
         raise GraphDataError(f"x must have nodes and features, got shape {tuple(x.shape)}")
     values = x.values() if x.layout == torch.sparse_csr else x
-    finite = values.isfinite()
-    if not bool(finite.all()):
-        position = (~finite).nonzero()[0]
-        value = float(values[tuple(position)])
-        row, col = _csr_position(x, int(position)) if values.dim() == 1 else position.tolist()
-        raise GraphDataError(f"x must be finite, got {value} in row {row}, column {col}")
+    # In blocks: the features may be larger than the memory.
+    for start in range(0, values.shape[0], _ROWS_PER_BLOCK):
+        finite = values[start : start + _ROWS_PER_BLOCK].isfinite()
+        if not bool(finite.all()):
+            position = (~finite).nonzero()[0]
+            position[0] += start
+            value = float(values[tuple(position)])
+            row, col = _csr_position(x, int(position)) if values.dim() == 1 else position.tolist()
+            raise GraphDataError(f"x must be finite, got {value} in row {row}, column {col}")
 
 
 def _csr_position(x: Tensor, entry: int) -> tuple[int, int]:

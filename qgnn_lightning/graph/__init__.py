@@ -7,11 +7,14 @@ from qgnn_lightning.graph._normalization import (
     symmetric_laplacian,
 )
 from qgnn_lightning.graph._smoothness import dirichlet_energy, mean_average_distance
+from qgnn_lightning.graph._subgraph import entries_of_rows, induced_subgraph
 
 __all__ = [
     "Adjacency",
     "aggregate",
     "dirichlet_energy",
+    "entries_of_rows",
+    "induced_subgraph",
     "mean_average_distance",
     "propagate",
     "random_walk",

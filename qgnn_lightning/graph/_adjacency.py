@@ -22,7 +22,7 @@ class Adjacency:
         rowptr: Start of each row in ``col``, int64.
         col: Neighbours, sorted within each row, int64.
         value: Weights of the entries, or ``None`` where all of them are 1.
-        degree: Row sums of :math:`A'`.
+        degree: Row sums of :math:`A'`, or of the graph of which this is a part.
         symmetric: Whether :math:`A'` equals its transpose.
 
     Shapes:

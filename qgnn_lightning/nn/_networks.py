@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from qgnn_lightning.graph import Adjacency
+from qgnn_lightning.nn._blocks import evaluates, in_row_blocks
 from qgnn_lightning.nn._factory import PropagationConfig, make_propagation
 from qgnn_lightning.nn._linear import QuantizedLinear
 from qgnn_lightning.nn._propagation import Propagation, as_adjacency
@@ -203,6 +204,9 @@ class QuantizedGNN(PropagatingNetwork):
         )
 
     def propagation_input(self, x: Tensor) -> Tensor:
+        return in_row_blocks(self._encode, x) if evaluates(self) else self._encode(x)
+
+    def _encode(self, x: Tensor) -> Tensor:
         hidden = torch.relu(self.encoder(x))
         scores: Tensor = self.classifier(hidden) if self.config.order == "encode" else hidden
         return scores
@@ -224,6 +228,8 @@ class QuantizedGNN(PropagatingNetwork):
         propagated = list(self.propagation(start, adjacency).chunk(count, dim=1))
         if self.config.order == "encode":
             return propagated
+        if evaluates(self):
+            return [in_row_blocks(self.classifier, one) for one in propagated]
         return [self.classifier(one) for one in propagated]
 
     def _protect(self, x: Tensor, adjacency: Adjacency) -> None:

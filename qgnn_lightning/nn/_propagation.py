@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from qgnn_lightning.graph import Adjacency
+from qgnn_lightning.nn._blocks import evaluates, in_column_blocks
 from qgnn_lightning.nn._messages import Messages
 from qgnn_lightning.nn._step import Correction, Recurrence, State, Step
 from qgnn_lightning.quantization import protect
@@ -91,6 +92,11 @@ class Propagation(nn.Module, ABC):
             graph: PyG's ``edge_index``, or an :class:`Adjacency` built once.
         """
         adjacency = as_adjacency(graph, x)
+        if evaluates(self) and self.correction_strengths() is not None:
+            return in_column_blocks(lambda block: self._propagate(block, adjacency), x)
+        return self._propagate(x, adjacency)
+
+    def _propagate(self, x: Tensor, adjacency: Adjacency) -> Tensor:
         for step in self.steps(x, adjacency):
             state = step.after
         return state.representation() * adjacency.sqrt_degree

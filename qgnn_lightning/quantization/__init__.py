@@ -28,6 +28,7 @@ from qgnn_lightning.quantization._least_squares import LeastSquaresQuantizer
 from qgnn_lightning.quantization._min_max import MinMaxQuantizer
 from qgnn_lightning.quantization._precision import PRESETS, Precision, make_precision
 from qgnn_lightning.quantization._quantizer import Quantizer
+from qgnn_lightning.quantization._synchronization import synchronize
 
 __all__ = [
     "PRESETS",
@@ -57,6 +58,7 @@ __all__ = [
     "scale_gradient",
     "signal_to_noise_ratio",
     "skewness",
+    "synchronize",
     "truncate_to_two_bits",
     "truncated_codes",
 ]

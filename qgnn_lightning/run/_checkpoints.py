@@ -110,7 +110,7 @@ class LastCheckpoint(Checkpoint):
     """Keeps the newest epoch: every few epochs, at the end, and when the run is broken off.
 
     After a :class:`NonFiniteError`, or where a step may have been cut in two, the file stays as it
-    was: what broke is not kept.
+    was: what broke is not kept. Nor is anything of several processes, one of which may be gone.
 
     Args:
         path: The file, overwritten each time.
@@ -142,7 +142,7 @@ class LastCheckpoint(Checkpoint):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        if not isinstance(exception, _NOT_KEPT):
+        if trainer.world_size == 1 and not isinstance(exception, _NOT_KEPT):
             self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:

@@ -36,6 +36,8 @@ class EpochProgress(ProgressBar):
         self._drawn = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.world_size > 1:
+            _ = trainer.callback_metrics  # adds up over the processes, so all of them must ask
         now = time.monotonic()
         if self._enabled and now - self._drawn >= (0.5 if self._in_place else 10):
             self._drawn = now

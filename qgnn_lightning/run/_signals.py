@@ -7,6 +7,7 @@ import threading
 from types import FrameType
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -24,7 +25,8 @@ class StopOnSignal(Callback):
     """Stops the training after the current epoch on Ctrl-C or SIGTERM.
 
     What :class:`LastCheckpoint` saves is then a whole epoch, from which the run goes on as if it
-    had never stopped. A second signal stops at once.
+    had never stopped. A second signal stops at once. Of several processes, a signal to one stops
+    all of them.
     """
 
     def __init__(self) -> None:
@@ -43,8 +45,15 @@ class StopOnSignal(Callback):
         self._received = signum
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.world_size > 1:
+            self._received = self._agree(trainer)
         if self._received is not None:
             trainer.should_stop = True  # seen by LastCheckpoint, which comes after
+
+    def _agree(self, trainer: Trainer) -> int | None:
+        """The signal that any of the processes has received."""
+        own = torch.tensor(self._received or 0, device=trainer.strategy.root_device)
+        return int(trainer.strategy.reduce(own, reduce_op="max")) or None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._received is not None:  # where a least number of epochs keeps Lightning going

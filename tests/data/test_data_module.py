@@ -165,7 +165,7 @@ def test_the_split_seed_decides_the_random_split():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"source": "cora"}, "source must be one of digits, planetoid, .*npz, got 'cora'"),
+        ({"source": "cora"}, "source must be one of digits, planetoid, .*npz, npy, got 'cora'"),
         ({"split": "full"}, "split must be 'public' or 'random', got 'full'"),
         ({"steps_per_epoch": 0}, "steps_per_epoch must be at least 1, got 0"),
         ({"source": "power_law", "homophily": 2.0}, r"homophily must be in \[0, 1\], got 2.0"),

@@ -23,6 +23,7 @@ class FakeTrainer:
         self.callback_metrics: dict[str, torch.Tensor] = {}
         self.sanity_checking = self.fast_dev_run = self.should_stop = False
         self.is_global_zero = True
+        self.world_size = 1
         self.state = SimpleNamespace(fn=TrainerFn.FITTING)
         self.saved: list[tuple[str, int]] = []
 
@@ -110,6 +111,13 @@ def test_last_is_saved_on_an_error_unless_the_network_is_broken(tmp_path, error,
     assert bool(trainer.saved) == kept
     last.on_exception(trainer, None, error)
     assert len(trainer.saved) == kept
+
+
+def test_nothing_is_saved_on_an_error_of_several_processes(tmp_path):
+    trainer, last = FakeTrainer(), LastCheckpoint(tmp_path / "last.ckpt")
+    trainer.world_size = 2
+    last.on_exception(trainer, None, RuntimeError("Connection closed by peer"))
+    assert not trainer.saved
 
 
 def test_nothing_is_saved_before_the_first_step_of_a_continued_run(tmp_path):

@@ -29,7 +29,9 @@ def clock(monkeypatch) -> Clock:
 
 def _trainer(epoch: int = 0) -> SimpleNamespace:
     metrics = {"val/accuracy": torch.tensor(0.5), "train/loss": torch.tensor(1.25)}
-    return SimpleNamespace(max_epochs=50, current_epoch=epoch, callback_metrics=metrics)
+    return SimpleNamespace(
+        world_size=1, max_epochs=50, current_epoch=epoch, callback_metrics=metrics
+    )
 
 
 def test_without_a_terminal_a_line_every_ten_seconds(clock, capsys):

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
-from qgnn_lightning.data._cache import default_cache_dir
+from qgnn_lightning.data._cache import cache_folder
 from qgnn_lightning.data._sources._amazon import amazon_files
 from qgnn_lightning.data._sources._block_model import BlockModelSource
 from qgnn_lightning.data._sources._coauthor import coauthor_files
 from qgnn_lightning.data._sources._digits import DigitsSource
 from qgnn_lightning.data._sources._files import FileSource, PublishedFiles
+from qgnn_lightning.data._sources._npy import NpySource
 from qgnn_lightning.data._sources._npz import NpzSource
+from qgnn_lightning.data._sources._ogb import OgbSource
 from qgnn_lightning.data._sources._own_files import OwnFilesSource
 from qgnn_lightning.data._sources._planetoid import planetoid_files
 from qgnn_lightning.data._sources._planted import PlantedOptions
@@ -21,13 +23,27 @@ from qgnn_lightning.data._sources._source import Source
 from qgnn_lightning.data._validation import GraphDataError
 
 SourceName = Literal[
-    "digits", "planetoid", "coauthor", "amazon", "block_model", "power_law", "files", "npz"
+    "digits",
+    "planetoid",
+    "coauthor",
+    "amazon",
+    "ogb",
+    "block_model",
+    "power_law",
+    "files",
+    "npz",
+    "npy",
 ]
 
 _PUBLISHED: dict[str, Callable[[str | None], PublishedFiles]] = {
     "planetoid": planetoid_files,
     "coauthor": coauthor_files,
     "amazon": amazon_files,
+}
+_OWN: dict[str, tuple[Callable[[Path], Source], str]] = {
+    "files": (OwnFilesSource, "folder of the graph's files"),
+    "npz": (NpzSource, "path of the .npz file"),
+    "npy": (NpySource, "folder of the .npy files"),
 }
 
 
@@ -37,6 +53,7 @@ def make_source(
     name: str | None,
     root: str | None,
     cache_dir: str | None,
+    undirected: bool,
     planted: Callable[[], PlantedOptions],
 ) -> Source:
     """Make the source of a graph; no file is touched.
@@ -44,31 +61,32 @@ def make_source(
     Args:
         source: Name of the source.
         name: Name of the graph, where the source has several.
-        root: Folder of the data set or of ``files``, or the file of ``npz``.
+        root: Folder of the data set, of ``files`` or of ``npy``, or the file of ``npz``.
         cache_dir: Folder for what is derived from it; ``None`` is the user's cache folder.
+        undirected: Whether every edge of a directed set gets its reverse (``ogb``).
         planted: Makes the options of the random graphs, where they are needed.
 
     Raises:
         GraphDataError: If there is no such source, or its arguments are wrong.
     """
-    cache = Path(cache_dir).expanduser() if cache_dir else default_cache_dir()
+    cache = cache_folder(cache_dir)
     if source in _PUBLISHED:
         folder = Path(root).expanduser() if root else cache / source
         return FileSource(_PUBLISHED[source](name), folder, cache)
+    if source in _OWN:
+        make, what = _OWN[source]
+        if not root:
+            raise GraphDataError(f"root must be the {what}, got {root!r}")
+        return make(Path(root).expanduser())
     match source:
         case "digits":
             return DigitsSource()
+        case "ogb":
+            folder = Path(root).expanduser() if root else cache / source
+            return OgbSource(name, folder, cache, undirected)
         case "block_model":
             return BlockModelSource(planted())
         case "power_law":
             return PowerLawSource(planted())
-        case "files" if root:
-            return OwnFilesSource(Path(root).expanduser())
-        case "files":
-            raise GraphDataError(f"root must be the folder of the graph's files, got {root!r}")
-        case "npz" if root:
-            return NpzSource(Path(root).expanduser())
-        case "npz":
-            raise GraphDataError(f"root must be the path of the .npz file, got {root!r}")
     known = ", ".join(get_args(SourceName))
     raise GraphDataError(f"source must be one of {known}, got {source!r}")

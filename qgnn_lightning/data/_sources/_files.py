@@ -95,8 +95,8 @@ class FileSource(Source):
             self._root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._root, prefix=".download-") as aside:
                 self._files.download(Path(aside))
-                self._folder.mkdir(parents=True, exist_ok=True)
                 for name in self._files.names:
+                    (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
                     (Path(aside) / self._files.folder / name).replace(self._folder / name)
         except Exception as error:
             reason = f"The download failed ({type(error).__name__}: {error}). "
