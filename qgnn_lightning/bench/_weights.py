@@ -38,7 +38,9 @@ class Linear:
     bias: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Apply."""
+        """Apply; to torch.sparse CSR features too."""
+        if x.layout == torch.sparse_csr:
+            return torch.addmm(self.bias, x, self.weight.t())
         return functional.linear(x, self.weight, self.bias)
 
     def double(self) -> Linear:

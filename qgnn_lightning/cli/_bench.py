@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from jsonargparse import ActionConfigFile
+from torch import Tensor
 
 from qgnn_lightning.bench import (
     Benchmark,
@@ -30,7 +32,8 @@ from qgnn_lightning.bench import (
 )
 from qgnn_lightning.cli._bench_options import parse_options
 from qgnn_lightning.cli._errors import UsageError
-from qgnn_lightning.deploy import load_packed
+from qgnn_lightning.cli._quiet import quiet
+from qgnn_lightning.deploy import PackedGNN, load_packed
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn import NetworkConfig, PropagationConfig, QuantizedGNN
 from qgnn_lightning.storage import atomic_path
@@ -85,12 +88,58 @@ def _propagate(options: argparse.Namespace, progress: Progress) -> Benchmark:
 
 
 def _model(options: argparse.Namespace, progress: Progress) -> Benchmark:
-    progress.show("drawing the graph")
+    progress.show("drawing the graph" if options.data is None else "reading the graph")
     torch.manual_seed(options.seed)
-    adjacency = _graph(options)
-    make = _stored_task if options.ckpt or options.packed else _random_task
-    task = make(options, adjacency)
+    packed = load_packed(options.packed) if options.packed else None
+    network = _load_network(options.ckpt) if options.ckpt else None
+    _take_shape(options, packed, network)
+    if options.data is None:
+        adjacency = _graph(options)
+        x = torch.randn(options.num_nodes, options.num_features)
+    else:
+        adjacency, x = _data(options)
+    if packed is not None:
+        task = packed_task(adjacency, x, packed)
+    elif network is not None:
+        task = ckpt_task(adjacency, x, network)
+    else:
+        task = _random_task(options, adjacency, x)
     return _measure(task, adjacency, options, progress)
+
+
+def _take_shape(
+    options: argparse.Namespace, packed: PackedGNN | None, network: QuantizedGNN | None
+) -> None:
+    """A stored network decides its own sizes."""
+    if packed is not None:
+        options.num_features, options.num_steps = packed.num_features, packed.propagation.num_steps
+    if network is not None:
+        options.num_features = network.encoder.in_features
+        options.num_steps = network.propagation.num_steps
+
+
+def _data(options: argparse.Namespace) -> tuple[Adjacency, Tensor]:
+    """Graph and features of a data set."""
+    # Imported here: Lightning takes seconds.
+    from qgnn_lightning.cli._parser import CommandParser
+    from qgnn_lightning.data import GraphDataModule
+
+    parser = CommandParser()
+    parser.add_argument("--config", action=ActionConfigFile)
+    parser.add_class_arguments(GraphDataModule, "data")
+    with quiet():
+        settings = parser.parse_args(["--config", str(options.data)])
+        data: GraphDataModule = parser.instantiate_classes(settings).data
+        data.prepare_data()
+        data.setup()
+    x, adjacency = data.graph.x, data.graph.adjacency
+    if (options.ckpt or options.packed) and x.shape[1] != options.num_features:
+        raise UsageError(
+            f"--data has {x.shape[1]} features, the network takes {options.num_features}"
+        )
+    options.num_nodes, options.num_edges = adjacency.num_nodes, adjacency.num_edges
+    options.num_features, options.graph = x.shape[1], "data"
+    return adjacency, x
 
 
 def _graph(options: argparse.Namespace) -> Adjacency:
@@ -100,7 +149,7 @@ def _graph(options: argparse.Namespace) -> Adjacency:
         raise UsageError(f"--{error}") from error
 
 
-def _random_task(options: argparse.Namespace, adjacency: Adjacency) -> ModelTask:
+def _random_task(options: argparse.Namespace, adjacency: Adjacency, x: Tensor) -> ModelTask:
     propagation = PropagationConfig(
         "personalized",
         options.messages,
@@ -109,22 +158,8 @@ def _random_task(options: argparse.Namespace, adjacency: Adjacency) -> ModelTask
         residual_bits=options.residual_bits,
     )
     config = NetworkConfig(hidden_features=options.hidden_features, propagation=propagation)
-    x = torch.randn(options.num_nodes, options.num_features)
     bits = tuple(sorted(set(options.bits), reverse=True))
     return random_task(adjacency, x, options.num_classes, config, bits)
-
-
-def _stored_task(options: argparse.Namespace, adjacency: Adjacency) -> ModelTask:
-    if options.packed:
-        packed = load_packed(options.packed)
-        options.num_features, options.num_steps = packed.num_features, packed.propagation.num_steps
-        x = torch.randn(options.num_nodes, options.num_features)
-        return packed_task(adjacency, x, packed)
-    network = _load_network(options.ckpt)
-    options.num_features = network.encoder.in_features
-    options.num_steps = network.propagation.num_steps
-    x = torch.randn(options.num_nodes, options.num_features)
-    return ckpt_task(adjacency, x, network)
 
 
 def _load_network(path: Path) -> QuantizedGNN:

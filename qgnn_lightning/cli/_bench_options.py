@@ -91,6 +91,12 @@ def bench_parser() -> argparse.ArgumentParser:
     model = modes.add_parser("model", help="a whole network", prog="qgnn bench model")
     _add_common(model)
     _add_propagation(model, defaults=False)
+    model.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="graph and features of a data set, such as configs/data/cora.yaml",
+    )
     stored = model.add_mutually_exclusive_group()
     stored.add_argument("--ckpt", type=Path, metavar="FILE", help="checkpoint of `qgnn fit`")
     stored.add_argument("--packed", type=Path, metavar="FILE", help="packed network")
@@ -163,6 +169,8 @@ def _check(options: argparse.Namespace) -> None:
     if options.plot is not None:
         _check_plot(options.plot)
     if options.mode == "model":
+        if options.data is not None and not options.data.is_file():
+            raise UsageError(f"--data must be a file, there is none at {options.data}")
         _check_stored(options)
 
 
