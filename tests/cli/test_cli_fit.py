@@ -36,8 +36,10 @@ def test_a_run_leaves_its_files_and_says_where(fit, tmp_path):
     assert outcome.err == ""
     assert "tensorboard --logdir runs/block_model_int2" in outcome.out
     assert "test accuracy" in outcome.out
-    assert len(outcome.out.splitlines()) <= 9
-    for name in ("config.yaml", "results.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt"):
+    assert f"qgnn report {run.relative_to(tmp_path)}" in outcome.out
+    assert len(outcome.out.splitlines()) <= 10
+    written = ("config.yaml", "results.json", "evaluation.json")
+    for name in (*written, "checkpoints/best.ckpt", "checkpoints/last.ckpt"):
         assert (run / name).is_file(), name
     assert any(run.glob("events.*"))
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
