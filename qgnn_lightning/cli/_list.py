@@ -14,10 +14,12 @@ CHOICES: dict[str, dict[str, str]] = {
         "planetoid": "citation graphs: data.name Cora, CiteSeer, PubMed",
         "coauthor": "co-author graphs: data.name CS, Physics",
         "amazon": "co-purchase graphs: data.name Computers, Photo",
+        "ogb": "Open Graph Benchmark: data.name ogbn-arxiv, ogbn-products, or a saved set",
         "block_model": "random communities",
         "power_law": "random graph with hubs",
         "files": "your own folder of CSV, Parquet or numpy files: data.root FOLDER",
         "npz": "your own numpy file: data.root FILE.npz",
+        "npy": "your own folder of numpy arrays that are mapped, not read: data.root FOLDER",
     },
     "model.bits": {
         "float32": "full precision",
