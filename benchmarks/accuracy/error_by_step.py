@@ -1,18 +1,16 @@
-"""Error of 2-bit messages by depth, direct against delta-sigma, without any retraining.
+"""Error of messages of few bits by depth, direct against delta-sigma, without any retraining.
 
-    python benchmarks/accuracy/error_by_step.py --root ../shared/data/planetoid
+    python benchmarks/accuracy/error_by_step.py
 
-Trains a full-precision network on Cora (or, without ``--root``, on the digits), then propagates
-its class scores with quantized messages, and compares each step with full precision. Writes the
-result file and the figure of the README.
+Trains a full-precision network on Cora, then propagates its class scores with quantized messages,
+calibrated for each depth, and compares with full precision. Writes the result file and the figure
+of the README.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
-import subprocess
 from pathlib import Path
 
 import torch
@@ -20,13 +18,17 @@ from lightning.pytorch import Trainer, seed_everything
 
 from qgnn_lightning.data import GraphDataModule
 from qgnn_lightning.lightning_module import NodeClassifier
-from qgnn_lightning.nn import PropagationConfig, error_bound, exact_steps, make_propagation
+from qgnn_lightning.nn import PropagationConfig, calibrate, error_bound, make_propagation
+from qgnn_lightning.provenance import commit
 from qgnn_lightning.quantization import Precision
 
 PROJECT = Path(__file__).parents[2]
 RESULT = Path(__file__).parent / "results" / "error_by_step.json"
 FIGURE = PROJECT / "docs" / "figures" / "error_by_step.svg"
 FORMS = {"direct": "direct", "delta_sigma": "delta-sigma"}
+BITS = (1, 2, 3, 4)
+DEPTHS = (1, 2, 4, 10, 16, 32, 64)
+COLOURS = {1: "#999999", 2: "#1f77b4", 3: "#2ca02c", 4: "#9467bd"}
 
 
 def trained_scores(data: GraphDataModule) -> torch.Tensor:
@@ -48,71 +50,76 @@ def trained_scores(data: GraphDataModule) -> torch.Tensor:
 
 
 @torch.no_grad()
-def errors(scores: torch.Tensor, data: GraphDataModule, form: str, num_steps: int) -> dict:
-    """Measured error and sharp bound after each step, relative to the representation."""
-    config = PropagationConfig(propagation="personalized", messages=form, num_steps=num_steps)
-    propagation = make_propagation(config, Precision(message=2))
-    adjacency = data.graph.adjacency
-    propagation.train()(scores, adjacency)  # one pass sets the ranges
-    bound = error_bound(propagation.eval(), scores, adjacency)
-    exact = exact_steps(propagation.recurrence, [0.0] * num_steps, scores, adjacency)
-    norms = torch.stack([h.norm() for h in exact])
+def error(scores: torch.Tensor, data: GraphDataModule, form: str, bits: int, depth: int) -> dict:
+    """Measured error and sharp bound after the last step, relative to the representation."""
+    config = PropagationConfig(propagation="personalized", messages=form, num_steps=depth)
+    propagation = make_propagation(config, Precision(message=bits))
+    calibrate(propagation, scores, data.graph.adjacency)
+    bound = error_bound(propagation, scores, data.graph.adjacency)
     return {
-        "measured": (bound.measured / norms).tolist(),
-        "sharp_bound": (bound.sharp / norms).tolist(),
+        "measured": float(bound.measured[-1] / bound.norm[-1]),
+        "sharp_bound": float(bound.sharp[-1] / bound.norm[-1]),
     }
 
 
 def draw(result: dict) -> None:
-    """The figure: measured error by step, and its bound."""
+    """The figure: measured error by depth, and the bound at 2 bits."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 3.4), layout="constrained")
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
     axes = figure.subplots()
-    for form, colour in zip(FORMS, ("#d95f02", "#1f77b4"), strict=True):
-        steps = range(1, len(result["errors"][form]["measured"]) + 1)
-        axes.plot(steps, result["errors"][form]["measured"], color=colour, label=FORMS[form])
-        axes.plot(steps, result["errors"][form]["sharp_bound"], color=colour, ls="--", lw=1)
-    axes.plot([], [], color="#555555", ls="--", lw=1, label="bound")
+    for bits in BITS:
+        for form, style in zip(FORMS, (":", "-"), strict=True):
+            found = result["errors"][form][str(bits)]
+            depths = [int(depth) for depth in found]
+            measured = [one["measured"] for one in found.values()]
+            axes.plot(depths, measured, style, color=COLOURS[bits], marker=".")
+            if bits == 2:
+                bounds = [one["sharp_bound"] for one in found.values()]
+                axes.plot(depths, bounds, style, color=COLOURS[bits], lw=0.8, alpha=0.6)
+        axes.plot([], [], color=COLOURS[bits], label=f"{bits} bit" + "s" * (bits > 1))
+    axes.plot([], [], "-", color="black", label="delta-sigma")
+    axes.plot([], [], ":", color="black", label="direct")
+    axes.plot([], [], "-", color=COLOURS[2], lw=0.8, alpha=0.6, label="bound at 2 bits")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(DEPTHS, [str(depth) for depth in DEPTHS])
     axes.set_yscale("log")
-    axes.set_xlabel("propagation step")
+    axes.set_xlabel("propagation steps")
     axes.set_ylabel("relative error of the scores")
-    axes.set_title(f"2-bit messages, no retraining ({result['graph']})", loc="left")
+    axes.set_title(f"Quantized messages, no retraining ({result['graph']})", loc="left")
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(FIGURE, metadata={"Date": None})
 
 
 def main() -> None:
     """Train, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", help="folder of the Planetoid data sets")
-    parser.add_argument("--num_steps", type=int, default=64)
-    arguments = parser.parse_args()
-    if arguments.root:
-        data = GraphDataModule(source="planetoid", name="Cora", root=arguments.root)
-    else:
-        data = GraphDataModule()
+    data = GraphDataModule(source="planetoid", name="Cora")
+    data.prepare_data()
+    data.setup()
     scores = trained_scores(data)
-    commit = subprocess.check_output(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=PROJECT, text=True
-    ).strip()
     result = {
-        "graph": "Cora" if arguments.root else "digits",
-        "command": "python benchmarks/accuracy/error_by_step.py"
-        + (f" --root {arguments.root}" if arguments.root else ""),
-        "commit": commit,
+        "graph": "Cora",
+        "command": "python benchmarks/accuracy/error_by_step.py",
+        "commit": commit(),
         "torch": torch.__version__,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        "errors": {form: errors(scores, data, form, arguments.num_steps) for form in FORMS},
+        "errors": {
+            form: {
+                str(bits): {str(depth): error(scores, data, form, bits, depth) for depth in DEPTHS}
+                for bits in BITS
+            }
+            for form in FORMS
+        },
     }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     draw(result)
-    for form, found in result["errors"].items():
-        for step in (10, arguments.num_steps):
-            print(f"{form:12} step {step:3}: {found['measured'][step - 1]:.4f}")
+    for form, by_bits in result["errors"].items():
+        for bits, by_depth in by_bits.items():
+            row = "  ".join(f"{depth}: {one['measured']:.4f}" for depth, one in by_depth.items())
+            print(f"{form:12} {bits} bits  {row}")
 
 
 if __name__ == "__main__":

@@ -88,11 +88,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments or os.environ.get("QGNN_DEBUG", "") not in ("", "0")
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        return _dispatch(arguments, started)
+        code = _dispatch(arguments, started)
+        sys.stdout.flush()
+        return code
     except SystemExit as stop:
         return _exit_code(stop)
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except BrokenPipeError:  # who read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -1,6 +1,7 @@
 """Layers and networks: quantized linear maps, messages and propagations."""
 
 from qgnn_lightning.nn._affine import AffinePropagation
+from qgnn_lightning.nn._calibration import calibrate
 from qgnn_lightning.nn._delta_sigma_messages import DeltaSigmaMessages
 from qgnn_lightning.nn._direct_messages import DirectMessages
 from qgnn_lightning.nn._elastic import ElasticPropagation
@@ -55,6 +56,7 @@ __all__ = [
     "Step",
     "UnrolledMultiplierPropagation",
     "as_adjacency",
+    "calibrate",
     "contraction",
     "error_bound",
     "exact_steps",

@@ -20,6 +20,7 @@ from qgnn_lightning.quantization import Precision
 SMALL = ["--num_nodes=60", "--num_edges=150", "--threads=1", "--repeats=2"]
 PROPAGATE = ["propagate", *SMALL, "--num_features=6", "--num_steps=3"]
 MODEL = ["model", *SMALL]
+BLOCKS = "data:\n  source: block_model\n  num_nodes: 60\n  num_edges: 150\n"
 
 
 def test_propagate_prints_a_table_and_writes_its_files(tmp_path, capsys, monkeypatch):
@@ -37,6 +38,24 @@ def test_propagate_prints_a_table_and_writes_its_files(tmp_path, capsys, monkeyp
     assert stored["settings"]["num_edges"] == 150
     assert len(stored["candidates"]) == 18
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.svg"]
+
+
+def test_model_on_the_graph_of_a_data_set(tmp_path, capsys):
+    data = BLOCKS + "  num_classes: 3\n  num_features: 8\n"
+    (tmp_path / "data.yaml").write_text(data)
+    options = ["--hidden_features=9", "--num_classes=3", "--bits", "2"]
+    run_bench(["model", "--threads=1", f"--data={tmp_path / 'data.yaml'}", *options])
+    printed = capsys.readouterr().out
+    assert "model: data graph of 60 nodes" in printed
+    assert "bit for bit: 1 of 1 (max deviation 0)" in printed
+
+
+def test_data_that_do_not_fit_the_network(tmp_path, network):
+    (tmp_path / "data.yaml").write_text(BLOCKS)
+    save_packed(freeze(network), tmp_path / "model.safetensors")
+    files = [f"--data={tmp_path / 'data.yaml'}", f"--packed={tmp_path / 'model.safetensors'}"]
+    with pytest.raises(UsageError, match=r"--data has .* features, the network takes"):
+        run_bench(["model", "--threads=1", *files])
 
 
 def test_the_number_of_threads_is_put_back():

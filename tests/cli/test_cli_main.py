@@ -54,3 +54,11 @@ def test_debug_shows_where_an_error_comes_from(qgnn, monkeypatch):
     assert "Traceback" in qgnn(*arguments, "--debug").err
     monkeypatch.setenv("QGNN_DEBUG", "1")
     assert "Traceback" in qgnn(*arguments).err
+
+
+def test_a_reader_that_leaves_gets_no_complaint():
+    command = [sys.executable, "-m", "qgnn_lightning.cli", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.wait(60) == 1
+        assert process.stderr.read() == b""

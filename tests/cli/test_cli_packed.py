@@ -81,10 +81,35 @@ def test_full_precision_cannot_be_packed(qgnn, fit):
     assert fit("--model.bits=float32", "--run_dir=run").code == 0
     outcome = qgnn("export", "run/checkpoints/best.ckpt", "-o", "m.safetensors")
     assert outcome.code == 1
-    assert "bits of weight must be one of (2, 4, 8) to be packed, got 32" in outcome.err
+    assert "bits of input must be one of (2, 4, 8) to be packed, got 32" in outcome.err
 
 
 def test_packed_network_is_what_freeze_gives(packed):
     network = load_packed(packed)
     assert (network.num_features, network.num_classes) == (8, 3)
     assert network(torch.rand(4, 8), torch.tensor([[0, 1], [1, 0]])).shape == (4, 3)
+
+
+def test_fit_exports_the_best_epoch_when_asked(qgnn, fit):
+    outcome = fit("--run_dir=run", "--export=end.safetensors")
+    assert outcome.code == 0, outcome.err
+    assert "packed         end.safetensors" in outcome.out
+    assert qgnn("export", "run/checkpoints/best.ckpt", "-o", "later.safetensors").code == 0
+    ours, later = load_packed("end.safetensors"), load_packed("later.safetensors")
+    x, edges = torch.rand(6, 8), torch.tensor([[0, 1, 2], [1, 2, 3]])
+    assert torch.equal(ours(x, edges), later(x, edges))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--export=end.bin"], "export must end in .safetensors, got 'end.bin'"),
+        (["--export=no/end.safetensors"], "there is no folder no"),
+        (["--export=end.safetensors", "--model.bits=float32"], "bits of input must be one of"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_before_the_training(fit, options, message):
+    outcome = fit("--run_dir=run", *options)
+    assert outcome.code == 1
+    assert message in outcome.err
+    assert "epoch" not in outcome.err

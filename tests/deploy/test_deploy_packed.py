@@ -146,7 +146,7 @@ def test_weighted_graph_runs_step_by_step():
 def test_what_cannot_be_packed_is_refused():
     x, adjacency = torch.rand(8, 4), random_graph(8, 12)
     full = trained(NetworkConfig(hidden_features=4), x, adjacency)
-    with pytest.raises(ValueError, match=r"bits of weight must be one of .*, got 32"):
+    with pytest.raises(ValueError, match=r"bits of input must be one of .*, got 32"):
         freeze(full)
     unrolled = NetworkConfig(
         hidden_features=4,
