@@ -136,12 +136,16 @@ class PackedPropagation:
         propagated = kernels.propagate(
             x,
             packed_graph(adjacency),
-            [kernel_grid(grid) for grid in self.grids],
+            self._kernel_grids,
             kernels.StepCoefficients(recurrence.keep, recurrence.neighbours, recurrence.restart),
             form=self.form,
             residual_bits=self.residual_bits,
         )
         return propagated.features
+
+    @cached_property
+    def _kernel_grids(self) -> list[kernels.Grid]:
+        return [kernel_grid(grid) for grid in self.grids]
 
     @cached_property
     def _step_by_step(self) -> AffinePropagation:

@@ -20,7 +20,15 @@ from qgnn_lightning.quantization import Precision
 SMALL = ["--num_nodes=60", "--num_edges=150", "--threads=1", "--repeats=2"]
 PROPAGATE = ["propagate", *SMALL, "--num_features=6", "--num_steps=3"]
 MODEL = ["model", *SMALL]
-BLOCKS = "data:\n  source: block_model\n  num_nodes: 60\n  num_edges: 150\n"
+BLOCKS = """data:
+  source: block_model
+  split: random
+  num_train_per_class: 2
+  num_val: 10
+  num_test: 10
+  num_nodes: 60
+  num_edges: 150
+"""
 
 
 def test_propagate_prints_a_table_and_writes_its_files(tmp_path, capsys, monkeypatch):

@@ -99,18 +99,20 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
-def compiled_isas() -> list[str]:
+@cache
+def compiled_isas() -> tuple[str, ...]:
     """Return the instruction sets the library was compiled for, slowest first."""
     lib = library()
-    return [lib.qgnn_isa_name(ctypes.c_int64(i)).decode() for i in range(lib.qgnn_num_isas())]
+    return tuple(lib.qgnn_isa_name(ctypes.c_int64(i)).decode() for i in range(lib.qgnn_num_isas()))
 
 
-def available_isas() -> list[str]:
+@cache
+def available_isas() -> tuple[str, ...]:
     """Return the compiled instruction sets that this processor has, slowest first."""
     lib = library()
-    return [
+    return tuple(
         name for i, name in enumerate(compiled_isas()) if lib.qgnn_isa_runs_here(ctypes.c_int64(i))
-    ]
+    )
 
 
 def selected_isa() -> int:
@@ -122,7 +124,7 @@ def selected_isa() -> int:
     available, wanted = available_isas(), os.environ.get(ISA_VARIABLE, "")
     name = wanted or available[-1]
     if name not in available:
-        raise RuntimeError(f"{ISA_VARIABLE} must be one of {available} here, got {name!r}")
+        raise RuntimeError(f"{ISA_VARIABLE} must be one of {list(available)} here, got {name!r}")
     return compiled_isas().index(name)
 
 
