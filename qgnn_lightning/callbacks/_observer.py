@@ -101,13 +101,23 @@ class Observer(Callback, ABC):
         Raises:
             TypeError: If the module is not a :class:`NodeClassifier`.
         """
+        if stage == "fit":
+            self._forget()
         if not isinstance(pl_module, NodeClassifier):
             raise TypeError(
                 f"{type(self).__name__} observes a NodeClassifier, got {type(pl_module).__name__}"
             )
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._forget()
+    def state_dict(self) -> dict[str, Any]:
+        return {"next_epoch": self._next_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Look in the same epochs as a run that was not broken off.
+
+        Args:
+            state_dict: What :meth:`state_dict` gave.
+        """
+        self._next_epoch = float(state_dict["next_epoch"])
 
     def on_validation_batch_end(
         self,

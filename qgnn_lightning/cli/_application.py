@@ -44,6 +44,7 @@ from qgnn_lightning.run import (
     network_summary,
     plan_training,
     prediction_writer,
+    rewind,
     split_accuracies,
     write_json,
     write_predictions,
@@ -147,7 +148,13 @@ class Application(CommandLine):
         if self.ckpt_path is not None:
             run = RunDirectory.continued(Path(self.ckpt_path), path)
             if run is not None:
+                rewind(run, load_checkpoint(Path(self.ckpt_path))["global_step"])
                 return run
+        if self.options["resume"] == "auto":
+            assert path is not None
+            run = RunDirectory.started_again(path)
+            rewind(run, 0)
+            return run
         if path is not None:
             return RunDirectory.named(path)
         root = Path(self.options["trainer"]["default_root_dir"] or "runs")

@@ -24,7 +24,7 @@ from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.cli._stored_arguments import check_agreement, load_checkpoint, model_arguments
 from qgnn_lightning.data import GraphDataModule
 from qgnn_lightning.lightning_module import NodeClassifier
-from qgnn_lightning.run import DataArguments
+from qgnn_lightning.run import DataArguments, RunDirectory
 
 Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)])
 
@@ -45,7 +45,7 @@ _OBSERVERS: dict[str, type[Callback]] = {
 }
 _NAMES_OF_DATA = ("source", "name")
 #: Belong to one run only.
-_OF_ONE_RUN = ("config", "ckpt_path", "run_dir", "output", "export", "quiet", "dry_run")
+_OF_ONE_RUN = ("config", "ckpt_path", "run_dir", "output", "export", "resume", "quiet", "dry_run")
 
 
 class CommandLine(LightningCLI):
@@ -121,6 +121,13 @@ class CommandLine(LightningCLI):
                 help="Directory of the run; by default runs/DATA_BITS/version_N.",
             )
             parser.add_argument(
+                "--resume",
+                type=Literal["never", "auto"],
+                default="never",
+                help="auto: continue from the last checkpoint in run_dir, or start where there "
+                "is none.",
+            )
+            parser.add_argument(
                 "--export",
                 type=str | None,
                 default=None,
@@ -155,6 +162,8 @@ class CommandLine(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Take the arguments in a checkpoint that were not typed."""
         command = self.config["subcommand"]
+        if command == "fit" and self.config[command]["resume"] == "auto":
+            self._find_last_checkpoint()
         path = self.config[command]["ckpt_path"]
         if path is None:
             if command != "fit":
@@ -171,6 +180,16 @@ class CommandLine(LightningCLI):
             self.config = self.parser.parse_object({command: stored}, self.config)
         except UsageError as error:
             raise UsageError(f"ckpt_path {path} holds a wrong argument: {error}") from error
+
+    def _find_last_checkpoint(self) -> None:
+        options = self.config["fit"]
+        if options["run_dir"] is None:
+            raise UsageError("--resume auto needs --run_dir, the directory of the run")
+        if options["ckpt_path"] is not None:
+            raise UsageError("--resume auto finds the checkpoint itself: leave out --ckpt_path")
+        last = RunDirectory(Path(options["run_dir"]).expanduser()).last
+        if last.is_file():
+            options["ckpt_path"] = str(last)
 
     def _typed_section(self, name: str) -> dict[str, Any]:
         section = self._typed.get(name)

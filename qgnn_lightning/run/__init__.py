@@ -16,6 +16,7 @@ from qgnn_lightning.run._results import (
     split_accuracies,
     write_json,
 )
+from qgnn_lightning.run._rewind import rewind
 from qgnn_lightning.run._signals import StopOnSignal, Stopped
 from qgnn_lightning.run._size import float32_size, packed_size
 
@@ -40,6 +41,7 @@ __all__ = [
     "packed_size",
     "plan_training",
     "prediction_writer",
+    "rewind",
     "split_accuracies",
     "write_json",
     "write_predictions",

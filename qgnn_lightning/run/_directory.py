@@ -50,6 +50,11 @@ class RunDirectory:
         return self.path / "results.json"
 
     @property
+    def diagnostics(self) -> Path:
+        """What the observers found, a line each."""
+        return self.path / "diagnostics.jsonl"
+
+    @property
     def evaluation(self) -> Path:
         """The test nodes by class and degree, for reports."""
         return self.path / "evaluation.json"
@@ -97,6 +102,18 @@ class RunDirectory:
                 f"run_dir {path} holds a run already: name another directory, or continue that "
                 f"run with {cls(path).how_to_continue}"
             )
+        return cls._ready(path)
+
+    @classmethod
+    def started_again(cls, path: Path) -> RunDirectory:
+        """Use a directory for a run, even where one was broken off before its first checkpoint.
+
+        Args:
+            path: The directory, made where it does not exist.
+
+        Raises:
+            RunDirectoryError: If it cannot be made or written to.
+        """
         return cls._ready(path)
 
     @classmethod

@@ -1,0 +1,77 @@
+"""A run that was broken off anywhere goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+OPTIONS = ("--observers=true", "--oversmoothing.every_n_epochs=2", "--model.dropout=0.5")
+
+
+def scalars(run: str) -> dict[str, list[tuple[int, float]]]:
+    events = EventAccumulator(run, size_guidance={"scalars": 0}).Reload()
+    return {
+        tag: [(one.step, one.value) for one in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+        if not tag.startswith("hp/")
+    }
+
+
+def weights(run: str) -> dict[str, torch.Tensor]:
+    path = Path(run) / "checkpoints" / "last.ckpt"
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def test_what_was_logged_after_the_checkpoint_is_not_there_twice(fit):
+    assert fit(*OPTIONS, "--trainer.max_epochs=6", "--run_dir=straight").code == 0
+    assert fit(*OPTIONS, "--trainer.max_epochs=3", "--run_dir=short").code == 0
+    assert fit(*OPTIONS, "--trainer.max_epochs=5", "--run_dir=broken").code == 0
+    # As after a kill: five epochs are logged, the last checkpoint is that of the third.
+    for name in ("last.ckpt", "best.ckpt"):
+        shutil.copy(f"short/checkpoints/{name}", f"broken/checkpoints/{name}")
+    with Path("broken/diagnostics.jsonl").open("a") as file:
+        file.write('{"step": 1, "tag": "half a li')
+    event_file = sorted(Path("broken").glob("events*"))[0]
+    event_file.write_bytes(event_file.read_bytes()[:-3])
+    resumed = fit(*OPTIONS, "--trainer.max_epochs=6", "--run_dir=broken", "--resume=auto")
+    assert resumed.code == 0, resumed.err
+    one, other = weights("straight"), weights("broken")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert scalars("straight") == scalars("broken")
+    lines = [Path(run, "diagnostics.jsonl").read_text() for run in ("straight", "broken")]
+    assert lines[0] == lines[1]
+    results = [json.loads(Path(run, "results.json").read_text()) for run in ("straight", "broken")]
+    assert results[0]["accuracy"] == results[1]["accuracy"]
+    assert results[0]["best_epoch"] == results[1]["best_epoch"]
+
+
+def test_without_a_checkpoint_it_starts(fit):
+    assert fit("--run_dir=run", "--resume=auto").code == 0
+    first = weights("run")
+    Path("run/checkpoints/last.ckpt").unlink()
+    again = fit("--run_dir=run", "--resume=auto")
+    assert again.code == 0, again.err
+    second = weights("run")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert all(len(values) == 3 for tag, values in scalars("run").items() if tag == "val/loss")
+
+
+def test_a_finished_run_stays_as_it_is(fit):
+    assert fit("--run_dir=run").code == 0
+    before = scalars("run"), json.loads(Path("run/results.json").read_text())["accuracy"]
+    again = fit("--run_dir=run", "--resume=auto")
+    assert again.code == 0, again.err
+    assert before == (scalars("run"), json.loads(Path("run/results.json").read_text())["accuracy"])
+
+
+def test_what_contradicts_is_refused(fit):
+    outcome = fit("--resume=auto")
+    assert outcome.code == 2
+    assert "--resume auto needs --run_dir" in outcome.err
+    outcome = fit("--resume=auto", "--run_dir=run", "--ckpt_path=a.ckpt")
+    assert outcome.code == 2
+    assert "leave out --ckpt_path" in outcome.err
