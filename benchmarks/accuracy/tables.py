@@ -168,7 +168,7 @@ def draw_depth() -> None:
     from matplotlib.figure import Figure
 
     found = [cell for cell in cells("depth") if cell["summary"]]
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
     for axes, graph in zip(figure.subplots(1, 2, sharey=True), ("cora", "citeseer"), strict=True):
         for method, style in (("smoothness-aware", "-"), ("gcn", ":")):
             for bits in ("float32", "int2"):
@@ -189,12 +189,13 @@ def draw_depth() -> None:
                     label=f"{method}, {bits}",
                 )
         axes.set_xscale("log", base=2)
+        axes.set_xticks([2, 8, 32, 128], ["2", "8", "32", "128"])
         axes.set_xlabel("steps or layers")
         axes.set_title(GRAPHS[graph], loc="left")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("test accuracy, %")
-    figure.axes[1].legend(frameon=False, loc="lower left")
+    figure.axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(FIGURES / "accuracy_by_depth.svg", metadata={"Date": None})
 
 
