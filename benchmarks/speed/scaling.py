@@ -35,9 +35,9 @@ from qgnn_lightning.bench import (
     measure,
     memory_bandwidth,
     memory_bytes,
-    num_cpus,
     random_graph,
 )
+from qgnn_lightning.provenance import num_cpus
 from qgnn_lightning.storage import atomic_path
 
 RESULTS = Path(__file__).parent / "results"

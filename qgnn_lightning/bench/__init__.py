@@ -12,7 +12,6 @@ from qgnn_lightning.bench._record import (
     Benchmark,
     environment,
     memory_bytes,
-    num_cpus,
     record,
 )
 from qgnn_lightning.bench._report import report
@@ -33,7 +32,6 @@ __all__ = [
     "measure",
     "memory_bandwidth",
     "memory_bytes",
-    "num_cpus",
     "packed_task",
     "random_graph",
     "random_task",

@@ -6,15 +6,14 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from qgnn_lightning import __version__, kernels
+from qgnn_lightning import kernels
 from qgnn_lightning.bench._measure import Outcome, Timing
-from qgnn_lightning.provenance import commit
+from qgnn_lightning.provenance import commit, num_cpus, versions
 
 SCHEMA_VERSION = 1
 _PACKAGES = ("torch", "torch-geometric", "numpy")
@@ -57,13 +56,6 @@ class Benchmark:
     def unequal(self) -> list[Outcome]:
         """Packed candidates whose result is not that of the fake-quantized computation."""
         return [one for one in self.outcomes if one.first.deviation_from_fake not in (None, 0.0)]
-
-
-def num_cpus() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def memory_bytes() -> int | None:
@@ -121,15 +113,9 @@ def _seconds(timing: Timing) -> dict[str, Any]:
 
 def environment() -> dict[str, Any]:
     """Commit, versions and hardware."""
-    versions = {"qgnn-lightning": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
     return {
         "commit": commit(),
-        "versions": versions,
+        "versions": versions(_PACKAGES),
         "hardware": {
             "processor": _processor(),
             "machine": platform.machine(),

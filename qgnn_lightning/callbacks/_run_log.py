@@ -13,8 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.loggers.logger import DummyLogger
 
 from qgnn_lightning.callbacks._series import Series
-
-DIAGNOSTICS_FILE = "diagnostics.jsonl"
+from qgnn_lightning.storage import DIAGNOSTICS_FILE
 
 
 def log_step(trainer: Trainer) -> int:

@@ -164,19 +164,13 @@ def _random_task(options: argparse.Namespace, adjacency: Adjacency, x: Tensor) -
 
 def _load_network(path: Path) -> QuantizedGNN:
     # Lightning takes seconds to import, and only checkpoints need it.
-    from qgnn_lightning.cli._stored_arguments import load_checkpoint, model_arguments
-    from qgnn_lightning.lightning_module import NodeClassifier
+    from qgnn_lightning.cli._packed import trained_network
 
-    checkpoint = load_checkpoint(path, "--ckpt")
-    module = NodeClassifier(**model_arguments(checkpoint))
-    try:
-        module.load_state_dict(checkpoint["state_dict"])
-    except (RuntimeError, AttributeError) as error:
-        raise UsageError(f"--ckpt {path} does not hold the weights of its network") from error
-    if not isinstance(module.network, QuantizedGNN):
-        architecture = module.network.config.architecture
+    network = trained_network(path, "--ckpt")
+    if not isinstance(network, QuantizedGNN):
+        architecture = network.config.architecture
         raise UsageError(f"--ckpt must hold a network that can be packed, got {architecture!r}")
-    return module.network
+    return network
 
 
 def _measure(

@@ -6,13 +6,14 @@ import argparse
 import difflib
 import importlib.util
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from qgnn_lightning.bench import CHART_SUFFIXES, GRAPHS, num_cpus
+from qgnn_lightning.bench import CHART_SUFFIXES, GRAPHS
+from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.provenance import num_cpus
 
 #: Options that shape a random network, with their defaults; a stored network brings its own.
 _SHAPE = {
@@ -25,16 +26,6 @@ _SHAPE = {
     "residual_bits": 16,
     "bits": [8, 4, 2],
 }
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises :class:`UsageError` where argparse exits."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{**kwargs, "allow_abbrev": False})
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(re.sub(r"^argument (?:-\w/)?(--\w+|\w+): ", r"\1: ", message))
 
 
 def parse_options(arguments: list[str]) -> argparse.Namespace:
@@ -78,7 +69,7 @@ def _fraction(text: str) -> float:
 
 def bench_parser() -> argparse.ArgumentParser:
     """The options of ``qgnn bench``."""
-    parser = _Parser(
+    parser = ArgumentParser(
         prog="qgnn bench",
         description="Measure packed inference against FP32 libraries, side by side.",
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
 
+from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.report import read_run, render_page
 from qgnn_lightning.storage import atomic_path
@@ -13,19 +13,11 @@ from qgnn_lightning.storage import atomic_path
 _SUFFIXES = (".html", ".htm")
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises its errors; abbreviations are refused."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
 def report_parser() -> argparse.ArgumentParser:
     """The options of ``qgnn report``."""
-    parser = _Parser(
+    parser = ArgumentParser(
         "qgnn report",
         description="Write one page of HTML about one or several runs; it needs no network.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "runs", metavar="RUN", nargs="+", type=Path, help="directory of a run of qgnn fit"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
 
+from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._stored_arguments import load_checkpoint, model_arguments
 from qgnn_lightning.deploy import (
@@ -20,13 +20,6 @@ from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.nn import GraphNetwork
 
 PACKED_SUFFIX = ".safetensors"
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises its errors; abbreviations are refused."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
 
 
 def run_export(arguments: list[str]) -> None:
@@ -71,10 +64,9 @@ def run_info(arguments: list[str]) -> None:
 
 def export_parser() -> argparse.ArgumentParser:
     """The options of ``qgnn export``."""
-    parser = _Parser(
+    parser = ArgumentParser(
         "qgnn export",
         description="Pack a trained checkpoint into one small file of real integers.",
-        allow_abbrev=False,
     )
     parser.add_argument("checkpoint", type=Path, help="checkpoint of a trained network")
     parser.add_argument(
@@ -85,33 +77,33 @@ def export_parser() -> argparse.ArgumentParser:
 
 def info_parser() -> argparse.ArgumentParser:
     """The options of ``qgnn info``."""
-    parser = _Parser(
+    parser = ArgumentParser(
         "qgnn info",
         description="Layers, bits, scales and bytes of a checkpoint or a packed network.",
-        allow_abbrev=False,
     )
     parser.add_argument("file", type=Path, help="checkpoint or packed network")
     return parser
 
 
-def trained_network(path: Path) -> GraphNetwork:
+def trained_network(path: Path, option: str = "checkpoint") -> GraphNetwork:
     """The network in a checkpoint, in evaluation mode.
 
     Args:
         path: The checkpoint.
+        option: The option that names it.
 
     Raises:
         UsageError: If it is not a checkpoint of this program.
     """
-    checkpoint = load_checkpoint(path, "checkpoint")
+    checkpoint = load_checkpoint(path, option)
     model = NodeClassifier(**model_arguments(checkpoint))
     if not hasattr(model, "network"):
-        raise UsageError(f"checkpoint {path} does not say the sizes of its network")
+        raise UsageError(f"{option} {path} does not say the sizes of its network")
     try:
         model.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
         raise UsageError(
-            f"checkpoint {path} does not fit its own arguments: it is damaged, or comes from "
+            f"{option} {path} does not fit its own arguments: it is damaged, or comes from "
             "another version"
         ) from error
     return model.network.eval()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import re
 import shlex
 import signal
 import sys
@@ -15,7 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.provenance import num_cpus
 from qgnn_lightning.study import (
     SEED,
     Execution,
@@ -151,32 +151,22 @@ def _run(results: ResultFile, execution: Execution, dry_run: bool) -> None:
             print(f"\n{table(results.rows())}\n\nresults  {results.path}, {results.table_path}")
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises :class:`UsageError` where argparse exits."""
+class _Parser(ArgumentParser):
+    """With the options that both commands have."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs, allow_abbrev=False)
+        super().__init__(**kwargs)
         self.add_argument(
             "--jobs", type=_positive, default=num_cpus(), metavar="N", help="processes at a time, "
             "with one thread each (default: the processors, %(default)s)"
         )  # fmt: skip
         self.add_argument("--dry_run", action="store_true", help="only list what is to be done")
 
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(re.sub(r"^argument (?:-\w/)?(--\w+|\w+): ", r"\1: ", message))
-
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
     return int(text)
-
-
-def num_cpus() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _parse(parser: _Parser, arguments: Sequence[str]) -> tuple[argparse.Namespace, Options]:

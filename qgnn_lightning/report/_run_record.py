@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-CONFIG_FILE = "config.yaml"
-RESULTS_FILE = "results.json"
-EVALUATION_FILE = "evaluation.json"
-DIAGNOSTICS_FILE = "diagnostics.jsonl"
+from qgnn_lightning.storage import (
+    CONFIG_FILE,
+    DIAGNOSTICS_FILE,
+    EVALUATION_FILE,
+    RESULTS_FILE,
+)
+
 _CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 #: What a file raises that does not hold what was written to it.
 _WRONG = (

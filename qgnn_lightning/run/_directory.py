@@ -7,6 +7,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from qgnn_lightning.storage import (
+    CONFIG_FILE,
+    DIAGNOSTICS_FILE,
+    EVALUATION_FILE,
+    RESULTS_FILE,
+)
+
 _CHECKPOINTS = "checkpoints"
 
 
@@ -42,22 +49,22 @@ class RunDirectory:
     @property
     def config(self) -> Path:
         """The configuration, which ``-c`` reads."""
-        return self.path / "config.yaml"
+        return self.path / CONFIG_FILE
 
     @property
     def results(self) -> Path:
         """What came out of the run."""
-        return self.path / "results.json"
+        return self.path / RESULTS_FILE
 
     @property
     def diagnostics(self) -> Path:
         """What the observers found, a line each."""
-        return self.path / "diagnostics.jsonl"
+        return self.path / DIAGNOSTICS_FILE
 
     @property
     def evaluation(self) -> Path:
         """The test nodes by class and degree, for reports."""
-        return self.path / "evaluation.json"
+        return self.path / EVALUATION_FILE
 
     @property
     def how_to_continue(self) -> str:
@@ -97,7 +104,7 @@ class RunDirectory:
         Raises:
             RunDirectoryError: If it holds a run already, or cannot be made or written to.
         """
-        if (path / "config.yaml").exists():
+        if (path / CONFIG_FILE).exists():
             raise RunDirectoryError(
                 f"run_dir {path} holds a run already: name another directory, or continue that "
                 f"run with {cls(path).how_to_continue}"

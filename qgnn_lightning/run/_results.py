@@ -7,15 +7,14 @@ import math
 import os
 import platform
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from qgnn_lightning import __version__
 from qgnn_lightning.data import GraphBatch
 from qgnn_lightning.nn import DeltaSigmaMessages, GraphNetwork, PropagatingNetwork
+from qgnn_lightning.provenance import versions
 from qgnn_lightning.run._size import float32_size, packed_size
 from qgnn_lightning.storage import atomic_path
 
@@ -58,19 +57,13 @@ def network_summary(network: GraphNetwork) -> dict[str, Any]:
 
 def environment() -> dict[str, Any]:
     """Versions and hardware."""
-    versions = {"qgnn-lightning": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
     hardware = {
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     }
-    return {"versions": versions, "hardware": hardware}
+    return {"versions": versions(_PACKAGES), "hardware": hardware}
 
 
 def write_json(values: dict[str, Any], path: Path, indent: int | None = None) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from qgnn_lightning.storage import RESULTS_FILE
 from qgnn_lightning.study._options import flatten
 from qgnn_lightning.study._run import Run
 
-RESULTS = "results.json"
 TEST, VAL = "accuracy.test", "accuracy.val"
 #: Parts of results.json that are no measures, or kept in another form.
 _APART = ("seed", "config", "versions", "hardware", "bits", "diagnostics")
@@ -33,7 +33,7 @@ def read_result(run: Run, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]
     Raises:
         ValueError: If it was not tested.
     """
-    path = folder / RESULTS
+    path = folder / RESULTS_FILE
     if not path.is_file():
         raise ValueError("the run left no results: no epoch was validated and tested")
     results = json.loads(path.read_text(encoding="utf-8"))

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from qgnn_lightning.bench import num_cpus, random_graph
+from qgnn_lightning.bench import random_graph
 from qgnn_lightning.cli import _bench as bench_module
 from qgnn_lightning.cli._bench import PackedDiffersError, run_bench
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.deploy import freeze, save_packed
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.nn import NetworkConfig, PropagationConfig, QuantizedGNN
+from qgnn_lightning.provenance import num_cpus
 from qgnn_lightning.quantization import Precision
 
 SMALL = ["--num_nodes=60", "--num_edges=150", "--threads=1", "--repeats=2"]
