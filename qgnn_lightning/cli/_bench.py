@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from jsonargparse import ActionConfigFile
 from torch import Tensor
 
 from qgnn_lightning.bench import (
@@ -32,7 +31,6 @@ from qgnn_lightning.bench import (
 )
 from qgnn_lightning.cli._bench_options import parse_options
 from qgnn_lightning.cli._errors import UsageError
-from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.deploy import PackedGNN, load_packed
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn import NetworkConfig, PropagationConfig, QuantizedGNN
@@ -121,17 +119,12 @@ def _take_shape(
 def _data(options: argparse.Namespace) -> tuple[Adjacency, Tensor]:
     """Graph and features of a data set."""
     # Imported here: Lightning takes seconds.
+    from qgnn_lightning.cli._data_options import add_data, load_data
     from qgnn_lightning.cli._parser import CommandParser
-    from qgnn_lightning.data import GraphDataModule
 
     parser = CommandParser()
-    parser.add_argument("--config", action=ActionConfigFile)
-    parser.add_class_arguments(GraphDataModule, "data")
-    with quiet():
-        settings = parser.parse_args(["--config", str(options.data)])
-        data: GraphDataModule = parser.instantiate_classes(settings).data
-        data.prepare_data()
-        data.setup()
+    add_data(parser)
+    data = load_data(parser, parser.parse_args(["--config", str(options.data)]))
     x, adjacency = data.graph.x, data.graph.adjacency
     if (options.ckpt or options.packed) and x.shape[1] != options.num_features:
         raise UsageError(

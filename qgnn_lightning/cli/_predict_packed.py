@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jsonargparse import ActionConfigFile
-
+from qgnn_lightning.cli._data_options import add_data, load_data
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
-from qgnn_lightning.cli._quiet import quiet
-from qgnn_lightning.data import GraphDataModule
 from qgnn_lightning.deploy import load_packed
 from qgnn_lightning.lightning_module import Prediction
 from qgnn_lightning.run import prediction_writer, write_predictions
@@ -37,10 +34,7 @@ def run_predict_packed(arguments: list[str]) -> None:
     if not Path(options.packed).is_file():
         raise UsageError(f"--packed must be a packed network, there is no file {options.packed}")
     network = load_packed(options.packed)
-    with quiet():
-        data: GraphDataModule = parser.instantiate_classes(options).data
-        data.prepare_data()
-        data.setup("predict")
+    data = load_data(parser, options)
     graph = data.graph
     if graph.num_features != network.num_features:
         raise ValueError(
@@ -56,10 +50,9 @@ def run_predict_packed(arguments: list[str]) -> None:
 def predict_packed_parser() -> CommandParser:
     """The options of ``qgnn predict --packed``."""
     parser = CommandParser(description="Predict with a packed network.")
-    parser.add_argument("-c", "--config", action=ActionConfigFile, help="File with options.")
+    add_data(parser)
     parser.add_argument("--packed", type=str, required=True, help="Packed network.")
     parser.add_argument(
         "--output", type=str, default="predictions.csv", help="File to write, .csv or .parquet."
     )
-    parser.add_class_arguments(GraphDataModule, "data")
     return parser

@@ -1,0 +1,33 @@
+"""The options of the data, in commands that are not Lightning's."""
+
+from __future__ import annotations
+
+from jsonargparse import ActionConfigFile, Namespace
+
+from qgnn_lightning.cli._parser import CommandParser
+from qgnn_lightning.cli._quiet import quiet
+from qgnn_lightning.data import GraphDataModule
+
+
+def add_data(parser: CommandParser) -> None:
+    """Add the options of the data, and files that hold them.
+
+    Args:
+        parser: The parser of a command.
+    """
+    parser.add_argument("-c", "--config", action=ActionConfigFile, help="File with options.")
+    parser.add_class_arguments(GraphDataModule, "data")
+
+
+def load_data(parser: CommandParser, options: Namespace) -> GraphDataModule:
+    """The data that the options name, ready for use, but not cut into parts.
+
+    Args:
+        parser: A parser with the options of the data.
+        options: What it has read.
+    """
+    with quiet():
+        data: GraphDataModule = parser.instantiate_classes(options).data
+        data.prepare_data()
+        data.setup("predict")
+    return data
