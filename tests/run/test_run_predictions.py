@@ -23,15 +23,22 @@ def test_batches_follow_each_other(tmp_path):
     )
 
 
+NAMES = GraphNames(tuple("abcdefgh"), ("red, dark", "green", "blue"))
+
+
 def test_names_take_the_place_of_numbers(tmp_path):
-    names = GraphNames(tuple("abcdefgh"), ("red, dark", "green", "blue"))
-    for suffix in (".csv", ".parquet"):
-        assert write_predictions([_prediction(1, 6)], tmp_path / f"p{suffix}", names) == 2
-    assert (tmp_path / "p.csv").read_text() == (
+    path = tmp_path / "p.csv"
+    assert write_predictions([_prediction(1, 6)], path, NAMES) == 2
+    assert path.read_text() == (
         'node,class,probability\nb,green,0.100000\ng,"red, dark",0.600000\n'
     )
+
+
+def test_names_take_the_place_of_numbers_in_parquet(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    table = parquet.read_table(tmp_path / "p.parquet").to_pydict()
+    path = tmp_path / "p.parquet"
+    assert write_predictions([_prediction(1, 6)], path, NAMES) == 2
+    table = parquet.read_table(path).to_pydict()
     assert table["node"] == ["b", "g"]
     assert table["class"] == ["green", "red, dark"]
 
