@@ -51,14 +51,16 @@ class PackedLinear:
         return self.bias.numel()
 
     @cached_property
-    def _centred_weight(self) -> Tensor:
+    def _centred_weight(self) -> kernels.LinearWeight:
         grid = self.weight_grid
         codes = kernels.unpack(self.weight, grid.num_bits, self.in_features)
-        return codes.to(torch.int16) * grid.stride - grid.zero_point.to(torch.int16)
+        scale = grid.scale.reshape(-1).expand(self.out_features).contiguous()
+        centred = codes.to(torch.int16) * grid.stride - grid.zero_point.to(torch.int16)
+        return kernels.LinearWeight(centred, scale, self.bias)
 
     @cached_property
-    def _weight_scale(self) -> Tensor:
-        return self.weight_grid.scale.reshape(-1).expand(self.out_features).contiguous()
+    def _kernel_input_grid(self) -> kernels.Grid:
+        return kernel_grid(self.input_grid)
 
     def __call__(self, x: Tensor, *, relu: bool = False, out: Grid | None = None) -> Tensor:
         """Apply the layer.
@@ -77,21 +79,17 @@ class PackedLinear:
             result = kernels.sparse_linear(
                 x.crow_indices(),
                 x.col_indices().to(torch.int32),
-                self.input_grid.centred_codes(x.values()).to(torch.int16),
-                float(self.input_grid.scale),
+                x.values(),
+                self._kernel_input_grid,
                 self._centred_weight,
-                self._weight_scale,
-                self.bias,
                 relu=relu,
                 out_grid=out_grid,
             )
         else:
             result = kernels.linear(
-                x if x.dtype == torch.uint8 else pack_on(self.input_grid, x),
-                kernel_grid(self.input_grid),
+                x if x.dtype == torch.uint8 else kernels.quantize_pack(x, self._kernel_input_grid),
+                self._kernel_input_grid,
                 self._centred_weight,
-                self._weight_scale,
-                self.bias,
                 relu=relu,
                 out_grid=out_grid,
             )

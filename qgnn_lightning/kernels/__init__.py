@@ -9,16 +9,9 @@ from __future__ import annotations
 from ._constants import StepCoefficients
 from ._graph import PackedGraph
 from ._grid import Grid
-from .api import (
-    Propagated,
-    linear,
-    neighbour_sum,
-    pack,
-    propagate,
-    quantize_pack,
-    sparse_linear,
-    unpack,
-)
+from ._linear import linear, sparse_linear
+from ._weight import LinearWeight
+from .api import Propagated, neighbour_sum, pack, propagate, quantize_pack, unpack
 from .backends import BackendUnavailableError, available_backends, why_unavailable
 from .layout import FORMAT_VERSION, SUPPORTED_BITS, PackedLayout
 
@@ -27,6 +20,7 @@ __all__ = [
     "SUPPORTED_BITS",
     "BackendUnavailableError",
     "Grid",
+    "LinearWeight",
     "PackedGraph",
     "PackedLayout",
     "Propagated",

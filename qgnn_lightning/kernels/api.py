@@ -12,10 +12,9 @@ from . import ops
 from ._constants import StepCoefficients
 from ._graph import PackedGraph
 from ._grid import Grid, GridTable
-from .backends import BACKENDS
+from .backends import BACKENDS, Backend
 from .layout import PackedLayout
 from .validation import (
-    MAX_IN_FEATURES,
     check_choice,
     check_codes,
     check_csr,
@@ -25,7 +24,6 @@ from .validation import (
     check_vector,
 )
 
-Backend = Literal["auto", "reference", "cpu", "triton"]
 Form = Literal["direct", "delta_sigma"]
 
 
@@ -152,135 +150,6 @@ def neighbour_sum(
         packed, rowptr, col, weight, num_bits, num_features, threads, backend
     )
     return sums
-
-
-def _check_weights(weight: Tensor, weight_scale: Tensor, bias: Tensor | None) -> None:
-    check_tensor("weight", weight, torch.int16, 2)
-    out_features, in_features = weight.shape
-    if not 1 <= in_features <= MAX_IN_FEATURES:
-        raise ValueError(f"weight must have 1..{MAX_IN_FEATURES} inputs, got {in_features}")
-    if out_features < 1:
-        raise ValueError(f"weight must have at least 1 output, got {out_features}")
-    if int(weight.abs().max()) > 255:
-        raise ValueError(f"weight must be in -255..255, got {int(weight.abs().max())} in size")
-    check_vector("weight_scale", weight_scale, torch.float32, out_features)
-    if bias is not None:
-        check_vector("bias", bias, torch.float32, out_features)
-
-
-def _out_arguments(out_grid: Grid | None) -> tuple[int, float, int]:
-    if out_grid is None:
-        return 0, 1.0, 0
-    if out_grid.stride != 1:
-        raise ValueError(f"out_grid must have stride 1, got {out_grid.stride}")
-    return out_grid.num_bits, out_grid.scale, out_grid.zero_point
-
-
-def linear(
-    packed: Tensor,
-    x_grid: Grid,
-    weight: Tensor,
-    weight_scale: Tensor,
-    bias: Tensor | None = None,
-    *,
-    relu: bool = False,
-    out_grid: Grid | None = None,
-    num_threads: int | None = None,
-    backend: Backend = "auto",
-) -> Tensor:
-    r"""Linear map of packed codes, exact in integers up to the last scaling.
-
-    .. math:: T_{no} = \sum_f c^x_{nf} c^w_{of}, \qquad y_{no} = T_{no} (s_x s^w_o) + \text{bias}_o
-
-    Args:
-        packed: Packed codes of the input.
-        x_grid: Their grid.
-        weight: int16 centred weight codes, in -255..255.
-        weight_scale: float32 scale of every output.
-        bias: float32.
-        relu: Replace negative results by 0.
-        out_grid: Quantize the result on this grid and pack it.
-        num_threads: Threads of the CPU backend; ``torch.get_num_threads()`` by default.
-        backend: ``auto``, or the one to run; ``triton`` uses torch's matrix product here.
-
-    Shapes:
-        packed: ``(rows, row_bytes)``; weight: ``(out, in)``; weight_scale, bias: ``(out,)`` ->
-        float32 ``(rows, out)``, or uint8 ``(rows, row_bytes)`` with ``out_grid``
-
-    Raises:
-        ValueError: If an argument breaks these rules.
-        BackendUnavailableError: If the backend named cannot run here.
-    """
-    check_choice("backend", backend, ("auto", *BACKENDS))
-    _check_weights(weight, weight_scale, bias)
-    check_packed("packed", packed, PackedLayout(weight.shape[1], x_grid.num_bits))
-    factor = torch.tensor(x_grid.scale, dtype=torch.float32) * weight_scale
-    x_arguments = (x_grid.num_bits, x_grid.scale, x_grid.zero_point, x_grid.stride)
-    threads = check_num_threads(num_threads)
-    result: Tensor = ops.linear(
-        packed,
-        *x_arguments,
-        weight,
-        factor,
-        bias,
-        relu,
-        *_out_arguments(out_grid),
-        threads,
-        backend,
-    )
-    return result
-
-
-def sparse_linear(
-    rowptr: Tensor,
-    col: Tensor,
-    value: Tensor,
-    x_scale: float,
-    weight: Tensor,
-    weight_scale: Tensor,
-    bias: Tensor | None = None,
-    *,
-    relu: bool = False,
-    out_grid: Grid | None = None,
-    num_threads: int | None = None,
-    backend: Backend = "auto",
-) -> Tensor:
-    r"""Linear map of rows given by their non-zero centred codes; the formula of `linear`.
-
-    Args:
-        rowptr: int64, first entry of every row.
-        col: int32, feature of every entry.
-        value: int16 centred code of every entry, in -255..255.
-        x_scale: Scale of the input.
-        weight: int16 centred weight codes, in -255..255.
-        weight_scale: float32 scale of every output.
-        bias: float32.
-        relu: Replace negative results by 0.
-        out_grid: Quantize the result on this grid and pack it.
-        num_threads: Threads of the CPU backend; ``torch.get_num_threads()`` by default.
-        backend: ``auto``, or the one to run; ``triton`` uses torch's embedding bag here.
-
-    Shapes:
-        rowptr: ``(rows + 1,)``; col, value: ``(entries,)``; weight: ``(out, in)``; weight_scale,
-        bias: ``(out,)`` -> as `linear`
-
-    Raises:
-        ValueError: If an argument breaks these rules.
-        BackendUnavailableError: If the backend named cannot run here.
-    """
-    check_choice("backend", backend, ("auto", *BACKENDS))
-    _check_weights(weight, weight_scale, bias)
-    check_csr(rowptr, col, num_columns=weight.shape[1])
-    check_vector("value", value, torch.int16, col.numel())
-    if value.numel() and int(value.abs().max()) > 255:
-        raise ValueError(f"value must be in -255..255, got {int(value.abs().max())} in size")
-    factor = torch.tensor(x_scale, dtype=torch.float32) * weight_scale
-    threads = check_num_threads(num_threads)
-    out = _out_arguments(out_grid)
-    result: Tensor = ops.sparse_linear(
-        rowptr, col, value, weight, factor, bias, relu, *out, threads, backend
-    )
-    return result
 
 
 def propagate(

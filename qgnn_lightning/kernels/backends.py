@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable
 from functools import cache
+from typing import Literal
 
 import torch
 
@@ -14,6 +15,7 @@ from . import cpu
 from .validation import check_choice
 
 BACKENDS = ("reference", "cpu", "triton")
+Backend = Literal["auto", "reference", "cpu", "triton"]
 
 
 class BackendUnavailableError(RuntimeError):

@@ -175,6 +175,11 @@ def sparse_linear(
     rowptr: Tensor,
     col: Tensor,
     value: Tensor,
+    x_bits: int,
+    x_scale: float,
+    x_zero_point: int,
+    x_stride: int,
+    x_shift: int,
     weight: Tensor,
     factor: Tensor,
     bias: Tensor | None,
@@ -185,13 +190,14 @@ def sparse_linear(
     num_threads: int,
     backend: str,
 ) -> Tensor:
-    """Low-bit linear map of sparse rows; ``out_bits`` 0 means a float result."""
+    """Low-bit linear map of sparse rows; weights ``(in, out)``; ``out_bits`` 0: a float result."""
+    x_grid = Grid(x_bits, x_scale, x_zero_point, x_stride, x_shift)
     out_grid = _out_grid(out_bits, out_scale, out_zero_point)
     if backends.resolve(backend, col.device) == "cpu":
         return cpu.sparse_linear(
-            rowptr, col, value, weight, factor, bias, relu, out_grid, num_threads
+            rowptr, col, value, x_grid, weight, factor, bias, relu, out_grid, num_threads
         )
-    totals = reference.sparse_linear_totals(rowptr, col, value, weight)
+    totals = reference.sparse_linear_totals(rowptr, col, value, x_grid, weight)
     return reference.linear_epilogue(totals, factor, bias, relu, out_grid)
 
 
@@ -200,6 +206,11 @@ def _(
     rowptr: Tensor,
     col: Tensor,
     value: Tensor,
+    x_bits: int,
+    x_scale: float,
+    x_zero_point: int,
+    x_stride: int,
+    x_shift: int,
     weight: Tensor,
     factor: Tensor,
     bias: Tensor | None,
@@ -210,7 +221,7 @@ def _(
     num_threads: int,
     backend: str,
 ) -> Tensor:
-    return _fake_linear(factor, rowptr.shape[0] - 1, weight.shape[0], out_bits)
+    return _fake_linear(factor, rowptr.shape[0] - 1, weight.shape[1], out_bits)
 
 
 @torch.library.custom_op("qgnn::propagate", mutates_args=())

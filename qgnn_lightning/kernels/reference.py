@@ -106,16 +106,20 @@ def linear_totals(codes: Tensor, grid: Grid, weight: Tensor) -> Tensor:
     return (centred.to(exact) @ weight.to(exact).t()).to(torch.int32)
 
 
-def sparse_linear_totals(rowptr: Tensor, col: Tensor, value: Tensor, weight: Tensor) -> Tensor:
-    """Return the same products for rows given by their non-zero centred codes."""
+def sparse_linear_totals(
+    rowptr: Tensor, col: Tensor, value: Tensor, grid: Grid, weight: Tensor
+) -> Tensor:
+    """Return the same products for sparse rows of floats and weights ``(in, out)``."""
     if col.numel() == 0:
-        return weight.new_zeros((rowptr.numel() - 1, weight.shape[0]), dtype=torch.int32)
+        return weight.new_zeros((rowptr.numel() - 1, weight.shape[1]), dtype=torch.int32)
+    table = GridTable.from_grids([grid])
+    centred = centre(quantize(value, table, 1.0 / table.scale, 0), table, 0)
     totals = functional.embedding_bag(
         col.long(),
-        weight.t().to(torch.float64),
+        weight.to(torch.float64),
         rowptr,
         mode="sum",
-        per_sample_weights=value.to(torch.float64),
+        per_sample_weights=centred.to(torch.float64),
         include_last_offset=True,
     )
     return totals.to(torch.int32)

@@ -10,9 +10,6 @@ from .layout import SUPPORTED_BITS, PackedLayout
 MAX_ROW_ENTRIES = 1 << 23
 """Most neighbours of one row: 255 times as many still fit into 32 bits."""
 
-MAX_IN_FEATURES = 1 << 15
-"""Most inputs of a low-bit linear map: 255 * 255 times as many still fit into 32 bits."""
-
 
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of ``choices``."""

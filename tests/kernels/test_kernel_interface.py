@@ -12,6 +12,7 @@ from kernel_cases import random_codes, random_features, random_graph
 from qgnn_lightning.kernels import (
     BackendUnavailableError,
     Grid,
+    LinearWeight,
     PackedGraph,
     StepCoefficients,
     available_backends,
@@ -76,14 +77,15 @@ def operator_samples():  # type: ignore[no-untyped-def]
     scale, zero_point = torch.tensor([0.5, 0.25]), torch.tensor([1, 2], dtype=torch.int32)
     steps = (scale, zero_point, torch.zeros(2, dtype=torch.int32), 2, False, 0.0, 0.9, 0.1)
     x0, rest = random_features(5, 9, 0), (1, "reference")
-    value = torch.ones(12, dtype=torch.int16)
+    value, by_input = torch.ones(12), weight.t().contiguous()
     return {
         "pack": (codes, 2),
         "unpack": (packed, 2, 9),
         "neighbour_sum": (*sums, None, 2, 9, *rest),
         "linear": (packed, 2, 0.5, 1, 1, weight, torch.ones(4), None, True, 0, 1.0, 0, *rest),
         "sparse_linear": (
-            graph.rowptr, graph.col, value, weight, torch.ones(4), None, False, 2, 1.0, 1, *rest
+            graph.rowptr, graph.col, value, 2, 0.5, 1, 1, 0, by_input, torch.ones(4), None, False,
+            2, 1.0, 1, *rest,
         ),
         "propagate": (x0, *graph.tensors(), *steps, True, 8, True, *rest),
     }  # fmt: skip
@@ -99,7 +101,7 @@ def bad_calls():  # type: ignore[no-untyped-def]
     graph, grid = random_graph(4, 9, 0), Grid(2, 1.0, 1)
     codes, x0 = torch.zeros(4, 3, dtype=torch.uint8), torch.zeros(4, 3)
     packed, weight, ones = pack(codes, 2), torch.ones(2, 3, dtype=torch.int16), torch.ones(2)
-    rowptr, col = graph.rowptr, graph.col
+    rowptr, col, operand = graph.rowptr, graph.col, LinearWeight(weight, ones)
     narrow = {"num_bits": 2, "num_features": 3}
     return [
         (lambda: pack(codes + 4, 2), "codes must be below 4 with num_bits 2, got 4"),
@@ -117,16 +119,17 @@ def bad_calls():  # type: ignore[no-untyped-def]
          r"weight must have 9 element\(s\), got 2"),
         (lambda: neighbour_sum(packed, rowptr, col, num_threads=0, **narrow),
          "num_threads must be at least 1, got 0"),
-        (lambda: linear(packed, grid, weight.int(), ones), "weight must be torch.int16"),
-        (lambda: linear(packed, grid, weight * 256, ones), r"weight must be in -255\.\.255"),
-        (lambda: linear(packed, grid, weight[:0], ones[:0]), "weight must have at least 1 output"),
-        (lambda: linear(packed, grid, weight[:, :0], ones), "weight must have 1..32768 inputs"),
-        (lambda: linear(packed, grid, weight, ones[:1]), r"weight_scale must have 2 element"),
-        (lambda: linear(packed, grid, weight, ones, ones[:1]), r"bias must have 2 element"),
-        (lambda: linear(packed, grid, weight, ones, out_grid=Grid(2, 1.0, 1, 85)),
+        (lambda: LinearWeight(weight.int(), ones), "codes must be torch.int16"),
+        (lambda: LinearWeight(weight * 256, ones), r"codes must be in -255\.\.255, got 256"),
+        (lambda: LinearWeight(weight[:0], ones[:0]), "codes must have at least 1 output, got 0"),
+        (lambda: LinearWeight(weight[:, :0], ones), r"codes must have 1\.\.32768 inputs, got 0"),
+        (lambda: LinearWeight(weight, ones[:1]), r"scale must have 2 element"),
+        (lambda: LinearWeight(weight, ones, ones[:1]), r"bias must have 2 element"),
+        (lambda: linear(packed, grid, operand, out_grid=Grid(2, 1.0, 1, 85)),
          "out_grid must have stride 1, got 85"),
-        (lambda: sparse_linear(rowptr, col % 3, torch.full((9,), 300).short(), 1.0, weight, ones),
-         r"value must be in -255\.\.255, got 300"),
+        (lambda: sparse_linear(rowptr, col % 3, ones, grid, operand), r"value must have 9 element"),
+        (lambda: sparse_linear(rowptr, col, torch.ones(9), grid, operand),
+         r"col must be in 0\.\.2, got"),
         (lambda: propagate(x0, graph, [], WEIGHTS), "grids must hold one grid per step"),
         (lambda: propagate(x0, graph, [grid, Grid(4, 1.0, 1)], WEIGHTS),
          r"grids must share one num_bits, got \[2, 4\]"),

@@ -10,6 +10,7 @@ from kernel_cases import WIDTHS, grids, random_codes, random_features
 
 from qgnn_lightning.kernels import (
     Grid,
+    LinearWeight,
     cpu,
     linear,
     pack,
@@ -34,7 +35,7 @@ def random_weight(out_features: int, in_features: int, limit: int, seed: int) ->
 def test_result_is_the_formula_in_integers() -> None:
     codes, weight = random_codes(5, 12, 4, seed=0), random_weight(3, 12, 7, seed=1)
     grid, scale, bias = Grid(4, 0.5, 6), torch.tensor([0.25, 1.0, 2.0]), torch.tensor([1.0, 0, -1])
-    y = linear(pack(codes, 4), grid, weight, scale, bias, backend="reference")
+    y = linear(pack(codes, 4), grid, LinearWeight(weight, scale, bias), backend="reference")
     for n in range(5):
         for o in range(3):
             total = sum((int(codes[n, f]) - 6) * int(weight[o, f]) for f in range(12))
@@ -69,37 +70,18 @@ def test_backends_agree(
     scale = torch.rand(widths[1]) + 0.1
     out_grid = Grid(out_bits, 2.0, 1) if out_bits else None
     offset = torch.randn(widths[1]) if bias else None
-    packed = pack(codes, num_bits)
-    value = codes.short() * stride - grid.zero_point
+    packed, operand = pack(codes, num_bits), LinearWeight(weight, scale, offset)
+    value = (codes.float() * stride - grid.zero_point).flatten() * grid.scale
     rowptr = torch.arange(rows + 1) * widths[0]
     col = torch.arange(widths[0], dtype=torch.int32).repeat(rows)
     options = {"relu": relu, "out_grid": out_grid}
-    expected = linear(packed, grid, weight, scale, offset, backend="reference", **options)
+    entries = (rowptr, col, value, grid, operand)
+    expected = linear(packed, grid, operand, backend="reference", **options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("QGNN_KERNEL_ISA", isa)
-        dense = linear(packed, grid, weight, scale, offset, backend="cpu", num_threads=2, **options)
-        sparse = sparse_linear(
-            rowptr,
-            col,
-            value.flatten(),
-            grid.scale,
-            weight,
-            scale,
-            offset,
-            backend="cpu",
-            **options,
-        )
-    reference = sparse_linear(
-        rowptr,
-        col,
-        value.flatten(),
-        grid.scale,
-        weight,
-        scale,
-        offset,
-        backend="reference",
-        **options,
-    )
+        dense = linear(packed, grid, operand, backend="cpu", num_threads=2, **options)
+        sparse = sparse_linear(*entries, backend="cpu", num_threads=2, **options)
+    reference = sparse_linear(*entries, backend="reference", **options)
     assert torch.equal(dense, expected)
     assert torch.equal(sparse, expected)
     assert torch.equal(reference, expected)
@@ -112,9 +94,8 @@ def test_largest_products_do_not_overflow(num_bits: int) -> None:
     codes = torch.full((2, in_features), top, dtype=torch.uint8)
     for limit in (top, 127, 255):
         weight = torch.full((1, in_features), limit, dtype=torch.int16)
-        y = linear(
-            pack(codes, num_bits), Grid(num_bits, 1.0, 0), weight, torch.ones(1), backend="cpu"
-        )
+        operand = LinearWeight(weight, torch.ones(1))
+        y = linear(pack(codes, num_bits), Grid(num_bits, 1.0, 0), operand, backend="cpu")
         assert y.tolist() == [[float(torch.tensor(top * limit * in_features).float())]] * 2
 
 
@@ -122,8 +103,9 @@ def test_largest_products_do_not_overflow(num_bits: int) -> None:
 def test_requantized_result_unpacks_to_rounded_values() -> None:
     codes, weight = random_codes(4, 20, 2, seed=0), random_weight(6, 20, 1, seed=1)
     grid, out_grid = Grid(2, 1.0, 1), Grid(4, 2.0, 5)
-    y = linear(pack(codes, 2), grid, weight, torch.ones(6), backend="cpu")
-    packed = linear(pack(codes, 2), grid, weight, torch.ones(6), out_grid=out_grid, backend="cpu")
+    operand = LinearWeight(weight, torch.ones(6))
+    y = linear(pack(codes, 2), grid, operand, backend="cpu")
+    packed = linear(pack(codes, 2), grid, operand, out_grid=out_grid, backend="cpu")
     assert torch.equal(unpack(packed, 4, 6), ((y / 2).round() + 5).clamp(0, 15).byte())
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 ISA_VARIABLE = "QGNN_KERNEL_ISA"
 
 _STEM = "_qgnn_kernels"
@@ -45,10 +45,10 @@ class Linear(ctypes.Structure):
 
     _fields_ = [
         *_records("num_rows in_features out_features x_bits x_row_bytes", ctypes.c_int64),
-        *_records("weight_limit relu out_bits out_row_bytes num_threads isa", ctypes.c_int64),
+        *_records("relu out_bits out_row_bytes num_threads isa", ctypes.c_int64),
         *_records("x rowptr col value weight factor bias out packed", ctypes.c_void_p),
-        *_records("x_zero_point x_stride out_zero_point", ctypes.c_int32),
-        *_records("out_inv_scale", ctypes.c_float),
+        *_records("x_zero_point x_stride x_shift out_zero_point", ctypes.c_int32),
+        *_records("x_inv_scale out_inv_scale", ctypes.c_float),
     ]
 
 

@@ -21,6 +21,11 @@ def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
     return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
 
+def _inverse(scale: float) -> float:
+    """As the reference rounds it."""
+    return (1.0 / torch.tensor(scale, dtype=torch.float32)).item()
+
+
 def neighbour_sum(
     packed: Tensor,
     rowptr: Tensor,
@@ -52,7 +57,7 @@ def quantize_pack(x: Tensor, grid: Grid, num_threads: int) -> Tensor:
     status = library().qgnn_quantize_pack(
         _pointer(x),
         *(_int64(size) for size in (*x.shape, layout.row_bytes, grid.num_bits)),
-        ctypes.c_float((1.0 / torch.tensor(grid.scale, dtype=torch.float32)).item()),
+        ctypes.c_float(_inverse(grid.scale)),
         *(ctypes.c_int32(value) for value in (grid.zero_point, grid.stride != 1, grid.shift)),
         *(_int64(value) for value in (num_threads, selected_isa())),
         _pointer(out),
@@ -123,19 +128,18 @@ def linear(
     sizes = {
         "num_rows": packed.shape[0],
         "in_features": weight.shape[1],
-        "x_bits": x_grid.num_bits,
         "x_row_bytes": layout.row_bytes,
-        "weight_limit": int(weight.abs().max()) if weight.numel() else 0,
-        "x_zero_point": x_grid.zero_point,
-        "x_stride": x_grid.stride,
     }
-    return _linear(operands, sizes, weight.shape[0], factor, bias, relu, out_grid, num_threads)
+    return _linear(
+        operands, sizes, x_grid, weight.shape[0], factor, bias, relu, out_grid, num_threads
+    )
 
 
 def sparse_linear(
     rowptr: Tensor,
     col: Tensor,
     value: Tensor,
+    x_grid: Grid,
     weight: Tensor,
     factor: Tensor,
     bias: Tensor | None,
@@ -143,20 +147,23 @@ def sparse_linear(
     out_grid: Grid | None,
     num_threads: int,
 ) -> Tensor:
-    """Return the low-bit linear map of sparse rows."""
+    """Return the low-bit linear map of sparse rows; weights ``(in, out)``."""
     operands = {
         "rowptr": rowptr.contiguous(),
         "col": col.contiguous(),
         "value": value.contiguous(),
-        "weight": weight.t().contiguous(),
+        "weight": weight.contiguous(),
     }
-    sizes = {"num_rows": rowptr.numel() - 1, "in_features": weight.shape[1], "x_stride": 1}
-    return _linear(operands, sizes, weight.shape[0], factor, bias, relu, out_grid, num_threads)
+    sizes = {"num_rows": rowptr.numel() - 1, "in_features": weight.shape[0]}
+    return _linear(
+        operands, sizes, x_grid, weight.shape[1], factor, bias, relu, out_grid, num_threads
+    )
 
 
 def _linear(
     operands: dict[str, Tensor],
     sizes: dict[str, int],
+    x_grid: Grid,
     out_features: int,
     factor: Tensor,
     bias: Tensor | None,
@@ -177,7 +184,7 @@ def _linear(
             "out_bits": out_grid.num_bits,
             "out_row_bytes": layout.row_bytes,
             "out_zero_point": out_grid.zero_point,
-            "out_inv_scale": (1.0 / torch.tensor(out_grid.scale, dtype=torch.float32)).item(),
+            "out_inv_scale": _inverse(out_grid.scale),
         }
     operands["out" if out_grid is None else "packed"] = out
     call = Linear(
@@ -185,6 +192,11 @@ def _linear(
         relu=relu,
         num_threads=num_threads,
         isa=selected_isa(),
+        x_bits=x_grid.num_bits,
+        x_zero_point=x_grid.zero_point,
+        x_stride=x_grid.stride,
+        x_shift=x_grid.shift,
+        x_inv_scale=_inverse(x_grid.scale),
         **sizes,
         **requantize,
         **{name: _pointer(tensor) for name, tensor in operands.items()},

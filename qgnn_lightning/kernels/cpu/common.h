@@ -7,7 +7,7 @@
 #define QGNN_INLINE inline __attribute__((always_inline))
 
 // Increase when a record below or the meaning of an argument changes; the loader compares it.
-#define QGNN_ABI_VERSION 2
+#define QGNN_ABI_VERSION 3
 
 extern "C" {
 
@@ -30,17 +30,17 @@ struct QgnnPropagation {
 // One call of the low-bit linear map. Mirrored field by field by cpu/_loader.py.
 struct QgnnLinear {
   int64_t num_rows, in_features, out_features, x_bits, x_row_bytes;
-  int64_t weight_limit, relu, out_bits, out_row_bytes, num_threads, isa;
+  int64_t relu, out_bits, out_row_bytes, num_threads, isa;
   const uint8_t* x;             // packed codes [num_rows, x_row_bytes]; nullptr: sparse
-  const int64_t* rowptr;        // sparse: rows of centred codes
+  const int64_t* rowptr;        // sparse: rows of floats
   const int32_t* col;
-  const int16_t* value;
+  const float* value;
   const int16_t* weight;        // centred [out_features, in_features]; sparse: transposed
   const float *factor, *bias;   // [out_features]; bias may be nullptr
   float* out;                   // [num_rows, out_features], or nullptr
   uint8_t* packed;              // [num_rows, out_row_bytes], or nullptr
-  int32_t x_zero_point, x_stride, out_zero_point;
-  float out_inv_scale;
+  int32_t x_zero_point, x_stride, x_shift, out_zero_point;
+  float x_inv_scale, out_inv_scale;
 };
 
 }  // extern "C"
@@ -100,6 +100,7 @@ struct LinearPlan {
   const float* factor;    // with zeros up to a multiple of kPaddedOutputs
   const float* bias;
   int64_t stride, block, steps, outputs;
+  int32_t factor_of_totals;  // what the totals lack of centred codes: the stride of packed codes
 };
 
 struct LinearScratch {

@@ -177,11 +177,15 @@ struct LinearWeights {
     plan.factor = factor.data();
     if (c.bias) std::copy_n(c.bias, c.out_features, bias.data());
     plan.bias = bias.data();
+    plan.factor_of_totals = c.x ? c.x_stride : 1;
     if (!c.x) return;
     plan.stride = c.x_row_bytes * lanes(int(c.x_bits));
     plan.steps = (c.in_features + 3) / 4;
-    const int64_t largest_pair = 2 * ((1 << c.x_bits) - 1) * (c.weight_limit > 0 ? c.weight_limit : 1);
-    plan.block = c.weight_limit <= 127 ? 32767 / largest_pair : 0;
+    int32_t limit = 1;
+    for (int64_t i = 0; i < c.out_features * c.in_features; ++i) {
+      limit = std::max(limit, std::abs(int32_t(c.weight[i])));
+    }
+    plan.block = limit <= 127 ? 32767 / (2 * ((1 << c.x_bits) - 1) * limit) : 0;
     const size_t size = size_t(plan.outputs * plan.stride);
     plan.block >= 2 ? narrow.assign(size, 0) : wide.assign(size, 0);
     for (int64_t o = 0; o < c.out_features; ++o) {

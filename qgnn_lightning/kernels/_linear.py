@@ -1,0 +1,125 @@
+"""The public low-bit linear maps: check the arguments, then call the operator."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from . import ops
+from ._grid import Grid
+from ._weight import LinearWeight
+from .backends import BACKENDS, Backend
+from .layout import PackedLayout
+from .validation import check_choice, check_csr, check_num_threads, check_packed, check_vector
+
+
+def linear(
+    packed: Tensor,
+    x_grid: Grid,
+    weight: LinearWeight,
+    *,
+    relu: bool = False,
+    out_grid: Grid | None = None,
+    num_threads: int | None = None,
+    backend: Backend = "auto",
+) -> Tensor:
+    r"""Linear map of packed codes, exact in integers up to the last scaling.
+
+    .. math:: T_{no} = \sum_f c^x_{nf} c^w_{of}, \qquad y_{no} = T_{no} (s_x s^w_o) + \text{bias}_o
+
+    Args:
+        packed: Packed codes of the input.
+        x_grid: Their grid.
+        weight: The weights.
+        relu: Replace negative results by 0.
+        out_grid: Quantize the result on this grid and pack it.
+        num_threads: Threads of the CPU backend; ``torch.get_num_threads()`` by default.
+        backend: ``auto``, or the one to run; ``triton`` uses torch's matrix product here.
+
+    Shapes:
+        packed: ``(rows, row_bytes)`` -> float32 ``(rows, out)``, or uint8 ``(rows, row_bytes)``
+        with ``out_grid``
+
+    Raises:
+        ValueError: If an argument breaks these rules.
+        BackendUnavailableError: If the backend named cannot run here.
+    """
+    check_choice("backend", backend, ("auto", *BACKENDS))
+    check_packed("packed", packed, PackedLayout(weight.in_features, x_grid.num_bits))
+    x_arguments = (x_grid.num_bits, x_grid.scale, x_grid.zero_point, x_grid.stride)
+    result: Tensor = ops.linear(
+        packed,
+        *x_arguments,
+        weight.codes,
+        _factor(x_grid, weight),
+        weight.bias,
+        relu,
+        *_out_arguments(out_grid),
+        check_num_threads(num_threads),
+        backend,
+    )
+    return result
+
+
+def sparse_linear(
+    rowptr: Tensor,
+    col: Tensor,
+    value: Tensor,
+    x_grid: Grid,
+    weight: LinearWeight,
+    *,
+    relu: bool = False,
+    out_grid: Grid | None = None,
+    num_threads: int | None = None,
+    backend: Backend = "auto",
+) -> Tensor:
+    r"""Quantize the entries of sparse rows and map them; the formula of `linear`.
+
+    Args:
+        rowptr: int64, first entry of every row.
+        col: int32, feature of every entry.
+        value: float32 entries, finite; what is not an entry counts as real 0.
+        x_grid: Where to quantize them.
+        weight: The weights.
+        relu: Replace negative results by 0.
+        out_grid: Quantize the result on this grid and pack it.
+        num_threads: Threads of the CPU backend; ``torch.get_num_threads()`` by default.
+        backend: ``auto``, or the one to run; ``triton`` uses torch's embedding bag here.
+
+    Shapes:
+        rowptr: ``(rows + 1,)``; col, value: ``(entries,)`` -> as `linear`
+
+    Raises:
+        ValueError: If an argument breaks these rules.
+        BackendUnavailableError: If the backend named cannot run here.
+    """
+    check_choice("backend", backend, ("auto", *BACKENDS))
+    check_csr(rowptr, col, num_columns=weight.in_features)
+    check_vector("value", value, torch.float32, col.numel())
+    x_arguments = (x_grid.num_bits, x_grid.scale, x_grid.zero_point, x_grid.stride, x_grid.shift)
+    result: Tensor = ops.sparse_linear(
+        rowptr,
+        col,
+        value,
+        *x_arguments,
+        weight.by_input,
+        _factor(x_grid, weight),
+        weight.bias,
+        relu,
+        *_out_arguments(out_grid),
+        check_num_threads(num_threads),
+        backend,
+    )
+    return result
+
+
+def _factor(x_grid: Grid, weight: LinearWeight) -> Tensor:
+    return torch.tensor(x_grid.scale, dtype=torch.float32) * weight.scale
+
+
+def _out_arguments(out_grid: Grid | None) -> tuple[int, float, int]:
+    if out_grid is None:
+        return 0, 1.0, 0
+    if out_grid.stride != 1:
+        raise ValueError(f"out_grid must have stride 1, got {out_grid.stride}")
+    return out_grid.num_bits, out_grid.scale, out_grid.zero_point

@@ -1,0 +1,61 @@
+"""The weights of a low-bit linear map as the kernels read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from .validation import check_tensor, check_vector
+
+MAX_IN_FEATURES = 1 << 15
+"""Most inputs of a low-bit linear map: 255 * 255 times as many still fit into 32 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearWeight:
+    """Centred weight codes with what turns their products into real numbers.
+
+    Checked when made, so that no later call has to look at the weights again.
+
+    Args:
+        codes: int16, in -255..255.
+        scale: float32 scale of every output.
+        bias: float32, added to the result, if there is one.
+
+    Shapes:
+        codes: ``(out, in)``; scale, bias: ``(out,)``
+
+    Raises:
+        ValueError: If a tensor has the wrong type or shape, or a code is out of range.
+    """
+
+    codes: Tensor
+    scale: Tensor
+    bias: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        check_tensor("codes", self.codes, torch.int16, 2)
+        out_features, in_features = self.codes.shape
+        if not 1 <= in_features <= MAX_IN_FEATURES:
+            raise ValueError(f"codes must have 1..{MAX_IN_FEATURES} inputs, got {in_features}")
+        if out_features < 1:
+            raise ValueError(f"codes must have at least 1 output, got {out_features}")
+        largest = int(self.codes.abs().max())
+        if largest > 255:
+            raise ValueError(f"codes must be in -255..255, got {largest} in size")
+        check_vector("scale", self.scale, torch.float32, out_features)
+        if self.bias is not None:
+            check_vector("bias", self.bias, torch.float32, out_features)
+
+    @property
+    def in_features(self) -> int:
+        """Number of inputs."""
+        return self.codes.shape[1]
+
+    @cached_property
+    def by_input(self) -> Tensor:
+        """The codes as ``(in, out)``: one row for every input, as sparse features read them."""
+        return self.codes.t().contiguous()
