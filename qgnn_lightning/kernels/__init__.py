@@ -10,6 +10,7 @@ from ._constants import StepCoefficients
 from ._graph import PackedGraph
 from ._grid import Grid
 from ._linear import linear, sparse_linear
+from ._mapped import propagate_mapped
 from ._weight import LinearWeight
 from .api import Propagated, neighbour_sum, pack, propagate, quantize_pack, unpack
 from .backends import BackendUnavailableError, available_backends, why_unavailable
@@ -30,6 +31,7 @@ __all__ = [
     "neighbour_sum",
     "pack",
     "propagate",
+    "propagate_mapped",
     "quantize_pack",
     "sparse_linear",
     "unpack",

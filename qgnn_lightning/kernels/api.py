@@ -152,6 +152,17 @@ def neighbour_sum(
     return sums
 
 
+def check_propagation(x0: Tensor, graph: PackedGraph, form: str, residual_bits: int) -> None:
+    """Raise ``ValueError`` unless a propagation can start so; see `propagate`."""
+    check_choice("form", form, ("direct", "delta_sigma"))
+    check_choice("residual_bits", residual_bits, (8, 16))
+    check_tensor("x0", x0, torch.float32, 2)
+    if x0.shape[0] != graph.num_nodes or x0.shape[1] < 1:
+        raise ValueError(
+            f"x0 must have {graph.num_nodes} rows and at least 1 feature, got {tuple(x0.shape)}"
+        )
+
+
 def propagate(
     x0: Tensor,
     graph: PackedGraph,
@@ -197,13 +208,7 @@ def propagate(
         BackendUnavailableError: If the backend named cannot run here.
     """
     check_choice("backend", backend, ("auto", *BACKENDS))
-    check_choice("form", form, ("direct", "delta_sigma"))
-    check_choice("residual_bits", residual_bits, (8, 16))
-    check_tensor("x0", x0, torch.float32, 2)
-    if x0.shape[0] != graph.num_nodes or x0.shape[1] < 1:
-        raise ValueError(
-            f"x0 must have {graph.num_nodes} rows and at least 1 feature, got {tuple(x0.shape)}"
-        )
+    check_propagation(x0, graph, form, residual_bits)
     table = GridTable.from_grids(grids)
     steps = (table.scale, table.zero_point, table.shift, table.num_bits, table.truncated)
     weights = (coefficients.own, coefficients.message, coefficients.restart)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -75,12 +76,19 @@ def propagate(
     residual_bits: int,
     with_codes: bool,
     num_threads: int,
+    *,
+    out: Tensor | None = None,
+    workspace: Callable[[int], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the propagated features and, if asked for, the packed codes of every step."""
+    """Return the propagated features and, if asked for, the packed codes of every step.
+
+    ``out`` takes the features, and ``workspace`` makes a tensor of so many bytes for all other
+    state; both are made in memory unless they are given.
+    """
     layout = PackedLayout(x0.shape[1], table.num_bits)
     constants = StepConstants.of(table, weights.message, residual_bits)
     x0 = x0.contiguous()
-    out = torch.empty_like(x0)
+    out = torch.empty_like(x0) if out is None else out
     trace = torch.empty(
         (table.num_steps if with_codes else 0, x0.shape[0], layout.row_bytes), dtype=torch.uint8
     )
@@ -108,6 +116,9 @@ def propagate(
         start=start_weight(weights.own, weights.restart),
         **{name: _pointer(tensor) for name, tensor in tensors.items()},
     )
+    if workspace is not None:
+        state = workspace(library().qgnn_propagation_bytes(ctypes.byref(call)))
+        call.workspace = state.data_ptr()
     check_status(library().qgnn_propagate(ctypes.byref(call)))
     return out, trace
 

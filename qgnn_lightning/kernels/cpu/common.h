@@ -7,7 +7,7 @@
 #define QGNN_INLINE inline __attribute__((always_inline))
 
 // Increase when a record below or the meaning of an argument changes; the loader compares it.
-#define QGNN_ABI_VERSION 3
+#define QGNN_ABI_VERSION 4
 
 extern "C" {
 
@@ -21,7 +21,8 @@ struct QgnnPropagation {
   const float *inv_degree, *inv_sqrt_degree, *sqrt_degree;
   const float* x0;
   float* out;
-  uint8_t* trace;  // nullptr, or [num_steps, num_nodes, row_bytes]
+  uint8_t* trace;      // nullptr, or [num_steps, num_nodes, row_bytes]
+  uint8_t* workspace;  // nullptr, or qgnn_propagation_bytes of the caller's
   const float *scale, *inv_scale, *gain, *residual_unit, *inv_residual_unit;  // [num_steps]
   const int32_t *zero_point, *shift;                                        // [num_steps]
   float momentum, restart, start;

@@ -248,9 +248,10 @@ static Mode mode_of(const Step& s) {
 static int propagate(const QgnnPropagation& c) {
   const int64_t k_steps = c.num_steps;
   Plan plan(c, c.num_threads);
-  Workspace workspace(plan.layout(nullptr));
-  if (!workspace.data()) return 2;
-  plan.layout(workspace.data());
+  Workspace workspace(c.workspace ? 0 : plan.layout(nullptr));
+  uint8_t* base = c.workspace ? c.workspace : workspace.data();
+  if (!base) return 2;
+  plan.layout(base);
   plan.fill();
   plan.fill_tables();
   const Partition blocks(c.rowptr, c.num_nodes, 64 * c.num_threads);
@@ -292,6 +293,10 @@ int64_t qgnn_propagate(const QgnnPropagation* call) {
   } catch (const std::bad_alloc&) {
     return 2;
   }
+}
+
+int64_t qgnn_propagation_bytes(const QgnnPropagation* call) {
+  return int64_t(qgnn::Plan(*call, call->num_threads).layout(nullptr));
 }
 
 int64_t qgnn_linear(const QgnnLinear* call) {
