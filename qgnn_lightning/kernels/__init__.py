@@ -6,6 +6,7 @@ Importing this package compiles nothing and loads no library.
 
 from __future__ import annotations
 
+from ._blockwise import propagate_in_blocks
 from ._constants import StepCoefficients
 from ._graph import PackedGraph
 from ._grid import Grid
@@ -36,6 +37,7 @@ __all__ = [
     "neighbour_sum",
     "pack",
     "propagate",
+    "propagate_in_blocks",
     "quantize_pack",
     "sparse_linear",
     "unpack",
