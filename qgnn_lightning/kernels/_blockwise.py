@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from . import ops, reference
+from . import backends, cpu, reference
 from ._constants import RESIDUAL_LIMIT, StepCoefficients, StepConstants, start_weight
 from ._graph import PackedGraph
 from ._grid import Grid, GridTable
 from .layout import PackedLayout
 from .validation import check_choice, check_num_threads, check_tensor
 
-#: Nodes whose floats are in memory at the same time.
-ROWS_PER_BLOCK = 1 << 14
+#: Floats of a block: few enough for the cache, enough to make the cost of a call small.
+_BLOCK_SIZE = 1 << 17
 
 
 class _MappedPropagation:
@@ -34,13 +35,15 @@ class _MappedPropagation:
         folder: Path,
         threads: int,
     ) -> None:
-        self.x0, self.graph, self.grids, self.weights = x0, graph, grids, weights
+        self.x0, self.graph, self.grids, self.weights = x0.detach(), graph, grids, weights
+        self.native = backends.resolve("auto", x0.device) == "cpu"
         self.delta_sigma, self.threads = delta_sigma, threads
         self.table = GridTable.from_grids(grids)
         self.constants = StepConstants.of(self.table, weights.message, residual_bits)
         self.limit = RESIDUAL_LIMIT[residual_bits]
         self.start = start_weight(weights.own, weights.restart)
         self.layout = PackedLayout(x0.shape[1], self.table.num_bits)
+        self.reals = [_reals_of_bytes(self.table, step) for step in range(len(grids))]
         # Delta-sigma sums up all that was sent at the end; direct messages are read once.
         files = len(grids) if delta_sigma else 2
         rows = x0.shape[0]
@@ -55,21 +58,22 @@ class _MappedPropagation:
 
     def run(self, rows_per_block: int) -> Tensor:
         """Do all steps, and return the propagated features."""
-        last = len(self.grids) - 1
-        for rows in self._blocks(rows_per_block):
-            self._encode(self._z0(rows), rows, 0)
-        for step in range(len(self.grids)):
-            for rows in self._blocks(rows_per_block):
-                v = self._combine(rows, step)
-                if step == last:
-                    self.features[rows] = self._finish(v, rows)
-                else:
-                    self._send(v, rows, step + 1)
-        return self.features
+        begins = range(0, self.x0.shape[0], rows_per_block)
+        blocks = [slice(begin, min(begin + rows_per_block, self.x0.shape[0])) for begin in begins]
+        with ThreadPoolExecutor(
+            self.threads, initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
 
-    def _blocks(self, size: int) -> Iterator[slice]:
-        for begin in range(0, self.x0.shape[0], size):
-            yield slice(begin, min(begin + size, self.x0.shape[0]))
+            def each(function: Callable[[slice, int], None], step: int) -> None:
+                for _ in pool.map(function, blocks, [step] * len(blocks)):
+                    pass
+
+            each(self._encode_input, 0)
+            for step in range(len(self.grids) - 1):
+                each(self._advance, step)
+            each(self._finish, len(self.grids) - 1)
+        torch.set_num_threads(torch.get_num_threads())  # for threads that start after these
+        return self.features
 
     def _codes_of(self, step: int) -> Tensor:
         return self.codes[step % len(self.codes)]
@@ -77,27 +81,42 @@ class _MappedPropagation:
     def _z0(self, rows: slice) -> Tensor:
         return self.graph.inv_sqrt_degree[rows, None] * self.x0[rows]
 
+    def _encode_input(self, rows: slice, step: int) -> None:
+        self._encode(self._z0(rows), rows, step)
+
     def _encode(self, v: Tensor, rows: slice, step: int) -> None:
         grid = self.grids[step]
-        arguments = (grid.num_bits, grid.scale, grid.zero_point, grid.stride, grid.shift)
-        self._codes_of(step)[rows] = ops.quantize_pack(v, *arguments, self.threads, "auto")
+        packed = cpu.quantize_pack(v, grid, 1) if self.native else reference.quantize_pack(v, grid)
+        self._codes_of(step)[rows] = packed
+
+    def _sums(self, packed: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
+        if self.native:
+            return cpu.neighbour_sum(packed, rowptr, col, None, self.layout, 1)
+        used, position = col.unique(return_inverse=True)
+        layout = (self.layout.num_bits, self.layout.num_features)
+        return reference.neighbour_sum(packed[used], rowptr, position, *layout)
 
     def _message(self, rows: slice, step: int) -> Tensor:
-        graph, layout = self.graph, self.layout
-        rowptr = graph.rowptr[rows.start : rows.stop + 1]
-        col = graph.col[int(rowptr[0]) : int(rowptr[-1])]
-        shape = (layout.num_bits, layout.num_features, self.threads, "auto")
-        total = ops.neighbour_sum(self._codes_of(step), rowptr - rowptr[0], col, None, *shape)
-        zero_point = int(self.table.zero_point[step])
-        total.mul_(self.table.stride).sub_(zero_point * rowptr.diff().to(torch.int32)[:, None])
-        gain = self.constants.gain[step] * graph.inv_degree[rows]
-        result: Tensor = total.to(torch.float32).mul_(gain[:, None])
-        return result
+        rowptr = self.graph.rowptr[rows.start : rows.stop + 1]
+        col = self.graph.col[int(rowptr[0]) : int(rowptr[-1])]
+        rowptr = rowptr - rowptr[0]
+        total = self._sums(self._codes_of(step), rowptr, col).mul_(self.table.stride)
+        total.sub_(int(self.table.zero_point[step]) * rowptr.diff().to(torch.int32)[:, None])
+        gain = self.constants.gain[step] * self.graph.inv_degree[rows]
+        return total.to(torch.float32).mul_(gain[:, None])
 
-    def _value(self, rows: slice, step: int) -> Tensor:
-        packed = self._codes_of(step)[rows]
-        codes = reference.unpack(packed, self.layout.num_bits, self.layout.num_features)
-        return reference.centre(codes, self.table, step).mul_(self.table.scale[step])
+    def _sent(self, rows: slice, steps: range) -> Tensor:
+        """Sum of the reals that the codes of some steps stand for."""
+        total = self._bytes_sent(rows, steps[0])
+        for step in steps[1:]:
+            total.add_(self._bytes_sent(rows, step))
+        lanes = total.view(-1, self.layout.row_bytes, self.layout.codes_per_byte).mT
+        return lanes.reshape(-1, self.layout.capacity)[:, : self.layout.num_features]
+
+    def _bytes_sent(self, rows: slice, step: int) -> Tensor:
+        """The reals of every byte: ``(rows * row_bytes, codes_per_byte)``."""
+        position = self._codes_of(step)[rows].flatten().to(torch.int32)
+        return self.reals[step].index_select(0, position)
 
     def _combine(self, rows: slice, step: int) -> Tensor:
         message = self._message(rows, step)
@@ -107,22 +126,32 @@ class _MappedPropagation:
             rest = self.residual[rows].to(torch.float32).mul_(self.constants.residual_unit[step])
         else:
             z0 = self._z0(rows)
-            rest = (z0 - self._value(rows, 0)).add_(z0.mul_(self.start))
+            rest = (z0 - self._sent(rows, range(1))).add_(z0.mul_(self.start))
         return rest.add_(message)
 
-    def _send(self, v: Tensor, rows: slice, step: int) -> None:
-        self._encode(v, rows, step)
+    def _advance(self, rows: slice, step: int) -> None:
+        v, following = self._combine(rows, step), step + 1
+        self._encode(v, rows, following)
         if self.delta_sigma:
-            rest = v.sub_(self._value(rows, step)).mul_(self.constants.inv_residual_unit[step])
+            codes = reference.quantize(v, self.table, self.constants.inv_scale, following)
+            sent = reference.centre(codes, self.table, following)
+            rest = v.sub_(sent.mul_(self.table.scale[following]))
+            rest.mul_(self.constants.inv_residual_unit[following])
             self.residual[rows] = rest.round_().clamp_(-self.limit, self.limit)
 
-    def _finish(self, v: Tensor, rows: slice) -> Tensor:
+    def _finish(self, rows: slice, step: int) -> None:
+        v = self._combine(rows, step)
         if self.delta_sigma:
-            total = self._value(rows, 0)
-            for step in range(1, len(self.grids)):
-                total.add_(self._value(rows, step))
-            v = total.add_(v)
-        return v.mul_(self.graph.sqrt_degree[rows, None])
+            v.add_(self._sent(rows, range(step + 1)))
+        self.features[rows] = v.mul_(self.graph.sqrt_degree[rows, None])
+
+
+def _reals_of_bytes(table: GridTable, step: int) -> Tensor:
+    """What the codes of each byte stand for, lane by lane: ``(256, codes_per_byte)``."""
+    byte = torch.arange(256, dtype=torch.uint8)
+    shifts = range(0, 8, table.num_bits)
+    codes = torch.stack([(byte >> shift) & ((1 << table.num_bits) - 1) for shift in shifts], dim=1)
+    return table.scale[step] * reference.centre(codes, table, step)
 
 
 def _mapped(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -133,7 +162,6 @@ def _mapped(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return torch.from_file(str(path), shared=True, size=size, dtype=dtype).view(shape)
 
 
-@torch.no_grad()
 def propagate_in_blocks(
     x0: Tensor,
     graph: PackedGraph,
@@ -143,7 +171,7 @@ def propagate_in_blocks(
     *,
     form: Literal["direct", "delta_sigma"] = "direct",
     residual_bits: int = 8,
-    rows_per_block: int = ROWS_PER_BLOCK,
+    rows_per_block: int | None = None,
     num_threads: int | None = None,
 ) -> Tensor:
     """Propagate as `propagate` does, bit for bit, with the features and all state on the disk.
@@ -162,8 +190,8 @@ def propagate_in_blocks(
             delete: ``codes-*`` and ``residual`` when this returns, ``features`` after use.
         form: ``direct`` or ``delta_sigma``.
         residual_bits: Storage of the delta-sigma residual, 8 or 16.
-        rows_per_block: Nodes in a block, at least 1.
-        num_threads: Threads of the CPU backend; ``torch.get_num_threads()`` by default.
+        rows_per_block: Nodes in a block, at least 1; by default so many that it stays in the cache.
+        num_threads: Blocks at a time; ``torch.get_num_threads()`` by default.
 
     Shapes:
         x0: ``(num_nodes, num_features)`` -> same
@@ -181,6 +209,8 @@ def propagate_in_blocks(
         )
     if coefficients.own != 0:
         raise ValueError(f"own must be 0 to propagate in blocks, got {coefficients.own}")
+    if rows_per_block is None:
+        rows_per_block = max(_BLOCK_SIZE // x0.shape[1], 1)
     if rows_per_block < 1:
         raise ValueError(f"rows_per_block must be at least 1, got {rows_per_block}")
     if not folder.is_dir():

@@ -87,5 +87,5 @@ def test_wrong_arguments(tmp_path, change, message):
 
 def test_a_folder_that_is_not_there(tmp_path):
     graph = random_graph(5, 9, 0)
-    with pytest.raises(NotADirectoryError, match="folder must exist, got .*nowhere"):
+    with pytest.raises(NotADirectoryError, match=r"folder must exist, got .*nowhere"):
         propagate_in_blocks(torch.ones(5, 2), graph, _GRIDS, _WEIGHTS, tmp_path / "nowhere")
