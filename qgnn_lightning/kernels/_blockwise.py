@@ -92,7 +92,7 @@ class _MappedPropagation:
     def _sums(self, packed: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
         if self.native:
             return cpu.neighbour_sum(packed, rowptr, col, None, self.layout, 1)
-        used, position = col.unique(return_inverse=True)
+        used, position = torch.unique(col, return_inverse=True)
         layout = (self.layout.num_bits, self.layout.num_features)
         return reference.neighbour_sum(packed[used], rowptr, position, *layout)
 
