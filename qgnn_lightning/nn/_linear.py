@@ -83,13 +83,16 @@ class QuantizedLinear(nn.Module):
             return product if self.bias is None else product + self.bias
         features = self.input_quantizer(x)
         double = self._needs_double(self.in_features, features, weight)
-        return scaled_linear(
-            self._drop(features.centred),
-            weight.centred,
-            _product_of_scales(features, weight),
-            self.bias,
-            double,
-        )
+        # Mixed precision is for training: evaluation is exact with any setting of the trainer.
+        device = x.device.type
+        with torch.autocast(device, enabled=self.training and torch.is_autocast_enabled(device)):
+            return scaled_linear(
+                self._drop(features.centred),
+                weight.centred,
+                _product_of_scales(features, weight),
+                self.bias,
+                double,
+            )
 
     def _drop(self, centred: Tensor) -> Tensor:
         return functional.dropout(centred, self.dropout, self.training)

@@ -22,10 +22,11 @@ class _ScaledLinear(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(codes, weight, scale)
         if double:
-            total = functional.linear(codes.double(), weight.double()).to(codes.dtype)
+            total = functional.linear(codes.double(), weight.double())
         else:
             total = functional.linear(codes, weight)
-        total.mul_(scale)
+        ctx.dtype = total.dtype  # lower than that of the codes in mixed precision
+        total = total.to(codes.dtype).mul_(scale)
         return total if bias is None else total.add_(bias)
 
     @staticmethod
@@ -33,11 +34,12 @@ class _ScaledLinear(torch.autograd.Function):
         codes, weight, scale = ctx.saved_tensors
         needs_codes, needs_weight, needs_scale, needs_bias, _ = ctx.needs_input_grad
         (grad,) = grad_outputs
-        factor = scale.reshape(-1, 1)
-        grad_codes = grad @ (weight * factor) if needs_codes else None
-        grad_weight = grad_scale = None
+        factor, narrow = scale.reshape(-1, 1), grad.to(ctx.dtype)
+        grad_codes = grad_weight = grad_scale = None
+        if needs_codes:
+            grad_codes = (narrow @ (weight * factor).to(ctx.dtype)).to(codes.dtype)
         if needs_weight or needs_scale:
-            product = grad.t() @ codes
+            product = (narrow.t() @ codes.to(ctx.dtype)).to(codes.dtype)
             grad_weight = product * factor
             grad_scale = (product * weight).sum(1)[None].sum_to_size(scale.shape)
         return grad_codes, grad_weight, grad_scale, grad.sum(0) if needs_bias else None, None
@@ -47,6 +49,8 @@ def scaled_linear(
     codes: Tensor, weight: Tensor, scale: Tensor | None, bias: Tensor | None, double: bool
 ) -> Tensor:
     r"""Linear map :math:`y = s\,(c_x\, c_w^\top) + b`, differentiable in all of them.
+
+    Under autocast the product has a lower precision, all else that of the codes.
 
     Args:
         codes: Centred codes :math:`c_x` of the features.
@@ -60,7 +64,7 @@ def scaled_linear(
         bias: ``(out,)`` -> ``(num_rows, out)``.
     """
     if scale is None:
-        product = functional.linear(codes, weight)
+        product = functional.linear(codes, weight).to(codes.dtype)
         return product if bias is None else product.add_(bias)
     result: Tensor = _ScaledLinear.apply(codes, weight, scale, bias, double)  # type: ignore[no-untyped-call]
     return result
