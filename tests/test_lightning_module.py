@@ -129,6 +129,32 @@ def test_metrics_of_each_stage_are_on_its_own_nodes(data, batch):
     assert found["test/accuracy"] == pytest.approx(correct[batch.test_mask].double().mean().item())
 
 
+_QUANTIZERS = ["least_squares", "learned_range", "min_max", "lsq", "degree_quant"]
+_QUANTIZERS += ["bitwise_truncation", "skewness_truncation"]
+
+
+@pytest.mark.parametrize("quantizer", _QUANTIZERS)
+def test_mixed_precision_trains_and_leaves_the_state_in_float32(data, quantizer):
+    full, mixed = (_model(quantizer=quantizer, weight_quantizer=quantizer) for _ in range(2))
+    for model, precision in ((full, "32-true"), (mixed, "bf16-mixed")):
+        torch.manual_seed(0)
+        _trainer(3, precision=precision).fit(model, datamodule=data)
+    pairs = [(one, mixed.state_dict()[name]) for name, one in full.state_dict().items()]
+    assert all(one.dtype == other.dtype for one, other in pairs)
+    floats = [pair for pair in pairs if pair[0].is_floating_point()]
+    assert all(bool(other.isfinite().all()) for _, other in floats)
+    assert any(not torch.equal(*pair) for pair in floats)
+
+
+def test_evaluation_is_exact_in_mixed_precision(data, batch):
+    model = _model(hidden_features=64)
+    trainer = _trainer(2, precision="bf16-mixed")
+    trainer.fit(model, datamodule=data)
+    expected = model.eval()(batch.x, batch.adjacency)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(model(batch.x, batch.adjacency), expected)
+
+
 def test_multipliers_ascend_once_per_optimizer_step_by_the_measured_violation(batch):
     steps = 4
     model = _built(bits="float32", budget=1e-9, budget_unit="per_edge", dual_step_size=1e-3)

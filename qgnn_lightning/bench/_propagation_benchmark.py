@@ -105,7 +105,7 @@ class PropagationTask:
             restart=self.restart,
             residual_bits=self.residual_bits,
         )
-        return make_propagation(config, Precision(message=num_bits))
+        return make_propagation(config, Precision(message=num_bits)).to(self.x.device)
 
     @cached_property
     def _calibrated(self) -> dict[tuple[int, str], Propagation]:

@@ -175,8 +175,8 @@ class Application(CommandLine):
         callbacks += [RandomState(), DataArguments(self.plain_config["data"]), StopOnSignal()]
         if wanted["enable_checkpointing"] is not False:
             self._best = BestCheckpoint(run.best)
-            # An epoch over the parts of a large graph is long.
-            often = self.options["data"]["batching"] == "partitions"
+            # An epoch over a large graph is long.
+            often = self.options["data"]["batching"] != "full"
             callbacks += [self._best, LastCheckpoint(run.last, 1 if often else 25)]
             if self.options["export"] is not None:
                 callbacks.append(

@@ -13,6 +13,7 @@ from qgnn_lightning.data._batch import GraphBatch, assemble
 from qgnn_lightning.data._cache import cache_folder
 from qgnn_lightning.data._features import normalize_rows
 from qgnn_lightning.data._loader import FullGraphLoader
+from qgnn_lightning.data._neighbor_loader import NeighborLoader, NeighborOptions, SeedSampler
 from qgnn_lightning.data._partition import PartitionerName, PartitionOptions, partition
 from qgnn_lightning.data._partition_loader import PartitionLoader, PartitionSampler
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
@@ -50,13 +51,17 @@ class GraphDataModule(LightningDataModule):
             training epoch. More of them save the costs of an epoch: validation, logging,
             checkpoints.
         batching: ``full``: every step sees the whole graph; ``partitions``: the union of several
-            parts of it, for graphs that do not fit, and for several devices. Evaluation always
-            sees the whole graph.
+            parts of it, for graphs that do not fit, and for several devices; ``neighbors``: some
+            training nodes and nodes drawn around them, for few propagation steps. Evaluation
+            always sees the whole graph.
         num_partitions: Parts that the graph is cut into.
         partitions_per_batch: Parts in a batch.
         partitioner: ``metis`` (few edges between the parts, needs pymetis), ``random``, or
             ``auto``: METIS where it is installed.
-        partition_seed: Seed of the order of the parts, and of random ones.
+        partition_seed: Seed of the order of parts or training nodes, and of what is drawn.
+        seeds_per_batch: Training nodes in a batch of ``neighbors``.
+        num_hops: Distance from them up to which nodes are drawn: the steps of the propagation.
+        num_neighbors: Neighbours that are drawn of a node, at most.
         num_nodes: Nodes of a random graph.
         num_edges: Undirected edges of a random graph.
         num_features: Features per node of a random graph.
@@ -85,11 +90,14 @@ class GraphDataModule(LightningDataModule):
         num_test: int = 1000,
         normalize_features: bool = True,
         steps_per_epoch: int = 1,
-        batching: Literal["full", "partitions"] = "full",
+        batching: Literal["full", "partitions", "neighbors"] = "full",
         num_partitions: int = 64,
         partitions_per_batch: int = 4,
         partitioner: PartitionerName = "auto",
         partition_seed: int = 0,
+        seeds_per_batch: int = 512,
+        num_hops: int = 2,
+        num_neighbors: int = 10,
         num_nodes: int = 3000,
         num_edges: int = 12000,
         num_features: int = 64,
@@ -103,17 +111,24 @@ class GraphDataModule(LightningDataModule):
             raise GraphDataError(f"steps_per_epoch must be at least 1, got {steps_per_epoch}")
         if split not in ("public", "random"):
             raise GraphDataError(f"split must be 'public' or 'random', got {split!r}")
-        if batching not in ("full", "partitions"):
-            raise GraphDataError(f"batching must be 'full' or 'partitions', got {batching!r}")
-        if batching == "partitions" and steps_per_epoch > 1:
+        if batching not in ("full", "partitions", "neighbors"):
             raise GraphDataError(
-                f"steps_per_epoch must be 1 with batching 'partitions', got {steps_per_epoch}: "
-                "an epoch is one pass over the parts"
+                f"batching must be 'full', 'partitions' or 'neighbors', got {batching!r}"
+            )
+        if batching != "full" and steps_per_epoch > 1:
+            raise GraphDataError(
+                f"steps_per_epoch must be 1 with batching {batching!r}, got {steps_per_epoch}: "
+                "an epoch is one pass over the training nodes"
             )
         self._partitioning: PartitionOptions | None = None
+        self._neighbors: NeighborOptions | None = None
         if batching == "partitions":
             self._partitioning = PartitionOptions(
                 num_partitions, partitions_per_batch, partitioner, partition_seed
+            )
+        elif batching == "neighbors":
+            self._neighbors = NeighborOptions(
+                seeds_per_batch, num_hops, num_neighbors, partition_seed
             )
         planted = partial(
             PlantedOptions,
@@ -244,16 +259,25 @@ class GraphDataModule(LightningDataModule):
         validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
         return raw
 
-    def train_dataloader(self) -> FullGraphLoader | PartitionLoader:
-        """The graph, ``steps_per_epoch`` times; or all its parts, once, several at a time."""
+    def train_dataloader(self) -> FullGraphLoader | PartitionLoader | NeighborLoader:
+        """The graph, ``steps_per_epoch`` times; or all its parts or training nodes, once."""
+        if self._neighbors is not None:
+            train = self.graph.train_mask.nonzero().flatten()
+            sampler = SeedSampler(train, self._neighbors, *self._place)
+            return NeighborLoader(self.graph, self._neighbors, sampler)
         if self._partitioning is None or self._parts is None:
             return FullGraphLoader(self.graph, self._steps_per_epoch)
         return PartitionLoader(self.graph, self._parts, self._sampler(self._partitioning))
 
     def _sampler(self, options: PartitionOptions) -> PartitionSampler:
+        return PartitionSampler(options, *self._place)
+
+    @property
+    def _place(self) -> tuple[int, int]:
+        """Number of this process, and of all processes."""
         if self.trainer is None:
-            return PartitionSampler(options)
-        return PartitionSampler(options, self.trainer.global_rank, self.trainer.world_size)
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
 
     def val_dataloader(self) -> FullGraphLoader:
         """The graph, once."""
@@ -318,8 +342,8 @@ class GraphDataModule(LightningDataModule):
             )
 
     def _refuse_several_devices(self) -> None:
-        world_size = 1 if self.trainer is None else self.trainer.world_size
-        if world_size > 1 and self._partitioning is None:
+        _, world_size = self._place
+        if world_size > 1 and self._partitioning is None and self._neighbors is None:
             raise RuntimeError(
                 f"A full graph on {world_size} devices would train {world_size} identical copies. "
                 "Set data.batching to partitions, so that each device trains on its own parts; or "

@@ -202,9 +202,10 @@ def _product(adjacency: Adjacency, x: Tensor) -> Tensor:
             mode="sum",
             per_sample_weights=adjacency.value,
         )
-    if x.dtype != adjacency.degree.dtype:
-        return adjacency.matrix(x.dtype) @ x
-    return adjacency._matrix @ x
+    same = x.dtype == adjacency.degree.dtype
+    matrix = adjacency._matrix if same else adjacency.matrix(x.dtype)
+    with torch.autocast(x.device.type, enabled=False):  # sums of codes are exact
+        return matrix @ x
 
 
 def _check_edges(edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None) -> None:

@@ -108,12 +108,12 @@ class DeltaSigmaMessages(Messages):
         change = receive(adjacency, sent, recurrence.neighbours)
         if index == 0:
             restart = (recurrence.keep + recurrence.restart - 1) * z0
-            pending = (residual + restart) + change
-            change = change + restart
+            pending = residual.add_(restart).add_(change)
+            change = change.add_(restart)
         else:
             residual, forgotten = self._store(residual, sent, forgotten)
             change = _with_history(change, state, recurrence)
-            pending = residual + change
+            pending = residual.add_(change)
         proposal = proposal_sent = taken_off = None
         if correction is not None:
             proposal = change

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from qgnn_lightning.nn._scaled_linear import scaled_linear
 from qgnn_lightning.nn._sparse import SparsePattern, sparse_product
 from qgnn_lightning.quantization import Quantized, Quantizer
 
@@ -76,29 +77,25 @@ class QuantizedLinear(nn.Module):
             pattern = self._pattern_of(x)
             features = self.input_quantizer(x.values())
             double = self._needs_double(pattern.max_count, features, weight)
-            codes = self._drop(features.centred)
-            total = self._product(codes, weight.centred, double, pattern)
-        else:
-            features = self.input_quantizer(x)
-            double = self._needs_double(self.in_features, features, weight)
-            total = self._product(self._drop(features.centred), weight.centred, double, None)
-        scale = _product_of_scales(features, weight)
-        product = total if scale is None else total * scale
-        return product if self.bias is None else product + self.bias
+            scale = _product_of_scales(features, weight)
+            total = _sparse_product(self._drop(features.centred), weight.centred, double, pattern)
+            product = total if scale is None else total * scale
+            return product if self.bias is None else product + self.bias
+        features = self.input_quantizer(x)
+        double = self._needs_double(self.in_features, features, weight)
+        # Mixed precision is for training: evaluation is exact with any setting of the trainer.
+        device = x.device.type
+        with torch.autocast(device, enabled=self.training and torch.is_autocast_enabled(device)):
+            return scaled_linear(
+                self._drop(features.centred),
+                weight.centred,
+                _product_of_scales(features, weight),
+                self.bias,
+                double,
+            )
 
     def _drop(self, centred: Tensor) -> Tensor:
         return functional.dropout(centred, self.dropout, self.training)
-
-    @staticmethod
-    def _product(
-        codes: Tensor, weight: Tensor, double: bool, pattern: SparsePattern | None
-    ) -> Tensor:
-        dtype = codes.dtype
-        if double:
-            codes, weight = codes.double(), weight.double()
-        if pattern is None:
-            return functional.linear(codes, weight).to(dtype)
-        return sparse_product(codes, pattern, weight.t()).to(dtype)
 
     def _needs_double(self, num_terms: int, features: Quantized, weight: Quantized) -> bool:
         """Whether an exact sum could leave the whole numbers of float32."""
@@ -119,6 +116,12 @@ class QuantizedLinear(nn.Module):
     def extra_repr(self) -> str:
         """Sizes, for printing."""
         return f"{self.in_features}, {self.out_features}, dropout={self.dropout}"
+
+
+def _sparse_product(codes: Tensor, weight: Tensor, double: bool, pattern: SparsePattern) -> Tensor:
+    if not double:
+        return sparse_product(codes, pattern, weight.t())
+    return sparse_product(codes.double(), pattern, weight.double().t()).to(codes.dtype)
 
 
 def _product_of_scales(features: Quantized, weight: Quantized) -> Tensor | None:

@@ -207,7 +207,7 @@ class QuantizedGNN(PropagatingNetwork):
         return in_row_blocks(self._encode, x) if evaluates(self) else self._encode(x)
 
     def _encode(self, x: Tensor) -> Tensor:
-        hidden = torch.relu(self.encoder(x))
+        hidden = torch.relu_(self.encoder(x))
         scores: Tensor = self.classifier(hidden) if self.config.order == "encode" else hidden
         return scores
 

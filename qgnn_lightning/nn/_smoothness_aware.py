@@ -131,7 +131,7 @@ class _MeasuredCorrections(StepCorrections):
     def _energy(self, change: Tensor, strength: float) -> Tensor:
         # L is below 2 I: where even twice the norm is within the budget, a multiplier of 0 stays.
         norms: Tensor = torch.linalg.vector_norm(change, dim=1)
-        upper = 2 * (norms.square() @ self.adjacency.degree)
+        upper = 2 * norms.square().dot(self.adjacency.degree)
         if strength == 0 and bool(upper <= self.limit):
             return upper
         return change_energy(self.adjacency, change, random_walk(self.adjacency, change))

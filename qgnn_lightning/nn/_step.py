@@ -100,9 +100,9 @@ def receive(adjacency: Adjacency, sent: Quantized, gain: float = 1.0) -> Tensor:
     """
     centred = sent.centred
     if sent.scale is None:
-        return aggregate(adjacency, centred) * (gain * adjacency.inv_degree)
+        return aggregate(adjacency, centred).mul_(gain * adjacency.inv_degree)
     if adjacency.max_count >= _LARGEST_EXACT_COUNT:
         total = aggregate(adjacency, centred.double()).to(centred.dtype)
     else:
         total = aggregate(adjacency, centred)
-    return total * ((sent.scale * gain) * adjacency.inv_degree)
+    return total.mul_((sent.scale * gain) * adjacency.inv_degree)

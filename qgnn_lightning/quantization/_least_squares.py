@@ -93,7 +93,7 @@ class LeastSquaresQuantizer(Quantizer):
             overlap = (x * centred).sum(1, keepdim=True)
         else:
             flat = centred.flatten()
-            energy, overlap = flat @ flat, x.flatten() @ flat
+            energy, overlap = flat.dot(flat), x.flatten().dot(flat)  # exact under autocast
         whole, _ = self.range.grid(self.num_bits)
         best = torch.where(energy > 0, overlap / (energy.clamp(min=1) * whole), self.fraction)
         self.fraction.lerp_(best.to(self.fraction), self.range.momentum)

@@ -181,7 +181,9 @@ def test_wrong_options_are_refused_when_made(options, message):
 
 
 def test_other_wrong_options(graph, tmp_path: Path):
-    with pytest.raises(GraphDataError, match="batching must be 'full' or 'partitions', got 'mini'"):
+    with pytest.raises(
+        GraphDataError, match="must be 'full', 'partitions' or 'neighbors', got 'mini'"
+    ):
         GraphDataModule(batching="mini")  # type: ignore[arg-type]
     with pytest.raises(GraphDataError, match="must not exceed the 60 nodes, got 61"):
         partition(graph.adjacency, _options(61), tmp_path)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from qgnn_lightning.graph import sparse_csr
 from qgnn_lightning.nn import QuantizedLinear
+from qgnn_lightning.nn._scaled_linear import scaled_linear
 from qgnn_lightning.nn._sparse import SparsePattern, sparse_product
 from qgnn_lightning.quantization import (
     BitwiseTruncationQuantizer,
@@ -105,6 +106,23 @@ def test_sparse_and_dense_features_give_the_same_values_and_gradients(make, trai
             # Scaled by 1 / sqrt(number of elements), and only the entries are elements.
             gradient = gradient * (x.numel() / int(x.count_nonzero())) ** 0.5
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(), (1, 3)])
+@pytest.mark.parametrize("with_bias", [True, False])
+@given(seed=seeds)
+def test_scaled_linear_has_the_gradients_of_its_formula(seed, shape, with_bias):
+    sizes = [(4, 6), (3, 6), shape, (3,)]
+    inputs = [normal(seed + i, *size).requires_grad_() for i, size in enumerate(sizes)]
+    codes, weight, scale, bias = inputs if with_bias else [*inputs[:3], None]
+    actual = scaled_linear(codes, weight, scale, bias, double=False)
+    expected = codes @ weight.t() * scale + (0 if bias is None else bias)
+    used = inputs if with_bias else inputs[:3]
+    by = normal(seed + 9, 4, 3)
+    torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, used, by), torch.autograd.grad(expected, used, by)
+    )
 
 
 @given(seeds)

@@ -61,6 +61,17 @@ def test_affine_codes_have_the_gradients_of_their_definition(seed, num_bits, per
     close(gradients(actual, [x, scale], weight), gradients(expected, [x, scale], weight))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(), (1, 1), (2, 1)])
+def test_the_ends_of_the_range_pass_the_gradient_and_the_next_number_does_not(dtype, shape):
+    low, high = torch.tensor(-1.0, dtype=dtype), torch.tensor(2.0, dtype=dtype)
+    ends = [low, low.nextafter(low - 1), high, high.nextafter(high + 1), torch.zeros_like(low)]
+    x = torch.stack(ends).expand(2, 5).clone().requires_grad_()
+    scale = torch.ones(shape, dtype=dtype)
+    affine_codes(x, scale, scale, 2).sum().backward()
+    assert x.grad.tolist() == [[1, 0, 1, 0, 1]] * 2
+
+
 @given(seeds, bits)
 def test_value_has_the_gradient_of_esser_et_al_by_its_scale(seed, num_bits):
     x = 3 * normal(seed, 50)
