@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from qgnn_lightning.deploy import check_packable, freeze, save_packed
 from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.run._checkpoint_files import read_checkpoint
 from qgnn_lightning.run._checkpoints import BestCheckpoint
 
 _NETWORK = "network."
@@ -48,7 +48,7 @@ class PackedExport(Callback):
         if not (self.best.found and trainer.is_global_zero):
             return
         assert isinstance(pl_module, NodeClassifier)
-        state = torch.load(self.best.path, map_location="cpu", weights_only=True)["state_dict"]
+        state = read_checkpoint(self.best.path)["state_dict"]
         network = copy.deepcopy(pl_module.network).cpu().eval()
         network.load_state_dict(
             {
