@@ -12,10 +12,12 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 
 from qgnn_lightning.lightning_module import NonFiniteError
 from qgnn_lightning.run._checkpoint_files import CheckpointError, read_checkpoint
+from qgnn_lightning.storage import unfinished_path
 
 _NOT_KEPT = (NonFiniteError, CheckpointError, SystemExit, KeyboardInterrupt)
 
@@ -92,6 +94,9 @@ class LastCheckpoint(Checkpoint):
     After a :class:`NonFiniteError`, or where a step may have been cut in two, the file stays as it
     was: what broke is not kept. Nor is anything of several processes, one of which may be gone.
 
+    The file gets its name when the logs of its epoch, which Lightning writes after this callback,
+    are on their way to the disk: a continued run writes only what comes after the checkpoint.
+
     Args:
         path: The file, overwritten each time.
         every_n_epochs: Epochs between two savings, at least 1.
@@ -106,28 +111,46 @@ class LastCheckpoint(Checkpoint):
             raise ValueError(f"every_n_epochs must be at least 1, got {every_n_epochs}")
         self.path = path
         self.every_n_epochs = every_n_epochs
+        self._unnamed = unfinished_path(path)
+        self._written = False
         self._saved_step: int | None = None  # what is restored may break off in the middle
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved_step = trainer.global_step
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._commit(trainer)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         done = trainer.current_epoch + 1
         if done % self.every_n_epochs == 0 or done == trainer.max_epochs or trainer.should_stop:
-            self._save(trainer)
+            self._write(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._save(trainer)
+        self._write(trainer)
+        self._commit(trainer)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         if trainer.world_size == 1 and not isinstance(exception, _NOT_KEPT):
-            self._save(trainer)
+            self._write(trainer)
+        self._commit(trainer)
 
-    def _save(self, trainer: Trainer) -> None:
+    def _write(self, trainer: Trainer) -> None:
         if self._saved_step is None or trainer.global_step == self._saved_step:
             return
         if _saves(trainer):
-            trainer.save_checkpoint(self.path)
+            trainer.save_checkpoint(self._unnamed)
             self._saved_step = trainer.global_step
+            self._written = True
+
+    def _commit(self, trainer: Trainer) -> None:
+        if not self._written:
+            return
+        self._written = False
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                if isinstance(logger, TensorBoardLogger):
+                    logger.experiment.flush()
+            self._unnamed.replace(self.path)

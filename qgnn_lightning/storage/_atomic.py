@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_UNFINISHED = ".unfinished-"
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -22,7 +24,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         OSError: If the folder cannot be written to.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED, suffix=path.suffix)
     os.close(handle)
     written = Path(name)
     try:
@@ -33,6 +35,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
         written.replace(path)
     finally:
         written.unlink(missing_ok=True)
+
+
+def unfinished_path(path: Path) -> Path:
+    """Where a file waits for its name; :func:`remove_unfinished` knows it.
+
+    Args:
+        path: Where the file will be.
+    """
+    return path.with_name(f"{_UNFINISHED}{path.name}")
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed have left unfinished.
+
+    Args:
+        folder: A folder that no other process writes to, with all folders in it.
+    """
+    for path in folder.rglob(f"{_UNFINISHED}*"):
+        path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -25,6 +25,7 @@ class FakeTrainer:
         self.is_global_zero = True
         self.world_size = 1
         self.state = SimpleNamespace(fn=TrainerFn.FITTING)
+        self.loggers: list[object] = []
         self.saved: list[tuple[str, int]] = []
 
     @property
@@ -32,7 +33,7 @@ class FakeTrainer:
         return self.current_epoch + 1
 
     def save_checkpoint(self, path: Path) -> None:
-        self.saved.append((path.name, self.current_epoch))
+        self.saved.append((path.name.removeprefix(".unfinished-"), self.current_epoch))
         path.unlink(missing_ok=True)
         torch.save({"epoch": self.current_epoch}, path)
 
@@ -135,6 +136,18 @@ def test_nothing_is_saved_before_the_first_step_of_a_continued_run(tmp_path):
     last.on_train_start(trainer, None)
     last.on_exception(trainer, None, ValueError("at once"))
     assert not trainer.saved
+
+
+def test_last_gets_its_name_when_the_logs_of_its_epoch_are_written(tmp_path):
+    trainer, last = FakeTrainer(), started(tmp_path / "last.ckpt", 1)
+    trainer.run_epoch(last, 0)
+    assert not last.path.exists()
+    last.on_train_epoch_start(trainer, None)
+    assert torch.load(last.path)["epoch"] == 0
+    trainer.run_epoch(last, 1)
+    last.on_exception(trainer, None, NonFiniteError("nan"))
+    assert torch.load(last.path)["epoch"] == 1
+    assert list(tmp_path.iterdir()) == [last.path]
 
 
 def test_what_was_restored_in_part_is_not_saved(tmp_path):
