@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -32,6 +33,8 @@ class PackedExport(Callback):
             raise ValueError(f"export must end in .safetensors, got {path.name!r}")
         if not path.parent.is_dir():
             raise ValueError(f"export: there is no folder {path.parent}")
+        if not os.access(path.parent, os.W_OK):
+            raise ValueError(f"export: the folder {path.parent} cannot be written to")
         self.path = path
         self.best = best
 

@@ -22,19 +22,24 @@ def atomic_path(path: Path) -> Iterator[Path]:
         path: Where the file will be; its folder must exist.
 
     Raises:
-        OSError: If the folder cannot be written to.
+        OSError: If the folder cannot be written to; it names ``path``.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED, suffix=path.suffix)
-    os.close(handle)
-    written = Path(name)
     try:
-        yield written
-        with written.open("rb") as file:
-            os.fsync(file.fileno())
-        written.chmod(0o666 & ~_umask())
-        written.replace(path)
-    finally:
-        written.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED, suffix=path.suffix)
+        os.close(handle)
+        written = Path(name)
+        try:
+            yield written
+            with written.open("rb") as file:
+                os.fsync(file.fileno())
+            written.chmod(0o666 & ~_umask())
+            written.replace(path)
+        finally:
+            written.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno is None or (error.filename and _UNFINISHED not in str(error.filename)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def unfinished_path(path: Path) -> Path:
