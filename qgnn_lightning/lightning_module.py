@@ -345,15 +345,32 @@ class NodeClassifier(LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the checkpoint before, where the network is broken.
+
+        Raises:
+            NonFiniteError: If a weight or a range is NaN or infinite.
+        """
+        name = self._first_bad_layer()
+        if name is not None:
+            raise NonFiniteError(
+                f"no checkpoint is written after step {self.global_step}: the first bad layer is "
+                f"network.{name}; try a lower learning_rate"
+            )
+
+    def _first_bad_layer(self) -> str | None:
+        state = self.network.state_dict()
+        return next((name for name in state if not bool(state[name].isfinite().all())), None)
+
     def _check_finite(self, loss: Tensor) -> None:
         if bool(loss.isfinite()):
             return
-        for name, tensor in self.network.state_dict().items():
-            if not bool(tensor.isfinite().all()):
-                raise NonFiniteError(
-                    f"loss is {loss.item()} in step {self.global_step}: the first bad layer is "
-                    f"network.{name}; try a lower learning_rate"
-                )
+        name = self._first_bad_layer()
+        if name is not None:
+            raise NonFiniteError(
+                f"loss is {loss.item()} in step {self.global_step}: the first bad layer is "
+                f"network.{name}; try a lower learning_rate"
+            )
         raise NonFiniteError(
             f"loss is {loss.item()} in step {self.global_step}, though every weight and range "
             "is finite: check the features, and try a lower learning_rate"

@@ -14,7 +14,8 @@ from lightning.pytorch import Callback, Trainer
 
 from qgnn_lightning.callbacks import Subject, measure_all
 from qgnn_lightning.cli._command_line import CommandLine
-from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._errors import UsageError, describe
+from qgnn_lightning.cli._packed import trained_network
 from qgnn_lightning.cli._processes import (
     LostProcessError,
     announce_run_directory,
@@ -25,11 +26,13 @@ from qgnn_lightning.cli._processes import (
 )
 from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
-from qgnn_lightning.cli._stored_arguments import load_checkpoint, model_arguments
+from qgnn_lightning.cli._stored_arguments import load_checkpoint
 from qgnn_lightning.data import GraphDataModule
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.run import (
     BestCheckpoint,
+    CheckpointError,
+    CheckpointFiles,
     DataArguments,
     EpochProgress,
     LastCheckpoint,
@@ -80,6 +83,7 @@ class Application(CommandLine):
         self._started = started
         self._run: RunDirectory | None = None
         self._best: BestCheckpoint | None = None
+        self._random_state = RandomState()
         super().__init__(arguments)
 
     @cached_property
@@ -98,6 +102,9 @@ class Application(CommandLine):
             self._parser(self.subcommand).callback_keys.clear()
         if self._quiet:
             kwargs["enable_progress_bar"] = False
+        plugins = self._get(self.config_init, "trainer")["plugins"] or []
+        given = plugins if isinstance(plugins, list) else [plugins]
+        kwargs["plugins"] = [*given, CheckpointFiles()]
         if self.subcommand != "fit" or self._leaves_nothing:
             kwargs |= {"logger": False, "callbacks": self._callbacks()}
             return self._with_data(super().instantiate_trainer(**kwargs))
@@ -172,7 +179,7 @@ class Application(CommandLine):
         """Arguments of the trainer that belong to a directory."""
         wanted = self._get(self.config_init, "trainer")
         callbacks = self._callbacks()
-        callbacks += [RandomState(), DataArguments(self.plain_config["data"]), StopOnSignal()]
+        callbacks += [self._random_state, DataArguments(self.plain_config["data"]), StopOnSignal()]
         if wanted["enable_checkpointing"] is not False:
             self._best = BestCheckpoint(run.best)
             # An epoch over a large graph is long.
@@ -200,7 +207,7 @@ class Application(CommandLine):
         """Read the teacher's checkpoint before a directory is made."""
         teacher = self.options["model"]["teacher_ckpt"]
         if teacher is not None:
-            model_arguments(load_checkpoint(Path(teacher), "teacher_ckpt"))
+            trained_network(Path(teacher), "teacher_ckpt")
 
     def _write_config(self, run: RunDirectory) -> None:
         with atomic_path(run.config) as file:
@@ -228,7 +235,11 @@ class Application(CommandLine):
         except Stopped as stop:
             self._say_how_to_go_on(stop)
             raise
-        except RuntimeError as error:
+        except Exception as error:
+            if self.ckpt_path is not None and not self._random_state.in_use:
+                raise CheckpointError(
+                    f"ckpt_path {self.ckpt_path} cannot be continued: {describe(error)}"
+                ) from error
             if self.trainer.world_size > 1 and is_lost_process(error):
                 raise LostProcessError(self._lost(error)) from error
             raise
@@ -236,7 +247,7 @@ class Application(CommandLine):
         if self._run is not None:
             self._finish(self._run, seconds)
 
-    def _lost(self, error: RuntimeError) -> str:
+    def _lost(self, error: Exception) -> str:
         saved = self._run is not None and self._run.last.is_file()
         again = f"qgnn fit {self._run.how_to_continue}" if self._run and saved else "qgnn fit"
         return f"another process of this run has ended; go on with: {again} ({error})"

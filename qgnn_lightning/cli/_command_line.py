@@ -21,7 +21,13 @@ from qgnn_lightning.callbacks import (
 )
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
-from qgnn_lightning.cli._stored_arguments import check_agreement, load_checkpoint, model_arguments
+from qgnn_lightning.cli._stored_arguments import (
+    check_agreement,
+    check_network,
+    check_progress,
+    load_checkpoint,
+    model_arguments,
+)
 from qgnn_lightning.data import GraphDataModule
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.run import DataArguments, RunDirectory
@@ -171,15 +177,19 @@ class CommandLine(LightningCLI):
             return
         checkpoint = load_checkpoint(Path(path))
         model, data = model_arguments(checkpoint), DataArguments.stored(checkpoint)
-        check_agreement(model, self._typed_section("model"))
-        stored = {
-            "model": _without(model, self._typed_section("model")),
-            "data": self._stored_data(data),
-        }
+        typed = self._typed_section("model")
+        check_agreement(model, typed)
+        teacher = model.pop("teacher_ckpt", None)
+        if command == "fit":
+            check_progress(checkpoint, f"ckpt_path {path}")
+            if teacher is not None:
+                _check_teacher_is_named(typed, path)
+        stored = {"model": _without(model, typed), "data": self._stored_data(data)}
         try:
             self.config = self.parser.parse_object({command: stored}, self.config)
         except UsageError as error:
             raise UsageError(f"ckpt_path {path} holds a wrong argument: {error}") from error
+        check_network(model, checkpoint["state_dict"], f"ckpt_path {path}")
 
     def _find_last_checkpoint(self) -> None:
         options = self.config["fit"]
@@ -232,6 +242,15 @@ class CommandLine(LightningCLI):
         """The checkpoint that is continued or used."""
         path: str | None = self.options["ckpt_path"]
         return path
+
+
+def _check_teacher_is_named(typed: Mapping[str, Any], path: str) -> None:
+    """A checkpoint from elsewhere names no file that is read."""
+    if typed.get("teacher_ckpt") is None:
+        raise UsageError(
+            f"ckpt_path {path} learned from a teacher: name its checkpoint with "
+            "--model.teacher_ckpt, or continue with -c and the config.yaml of the run"
+        )
 
 
 def _without(arguments: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,11 @@ from pathlib import Path
 
 from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
-from qgnn_lightning.cli._stored_arguments import load_checkpoint, model_arguments
+from qgnn_lightning.cli._stored_arguments import (
+    check_network,
+    load_checkpoint,
+    model_arguments,
+)
 from qgnn_lightning.deploy import (
     Part,
     describe_network,
@@ -96,16 +100,12 @@ def trained_network(path: Path, option: str = "checkpoint") -> GraphNetwork:
         UsageError: If it is not a checkpoint of this program.
     """
     checkpoint = load_checkpoint(path, option)
-    model = NodeClassifier(**model_arguments(checkpoint))
-    if not hasattr(model, "network"):
+    arguments = model_arguments(checkpoint)
+    if not arguments.get("num_features") or not arguments.get("num_classes"):
         raise UsageError(f"{option} {path} does not say the sizes of its network")
-    try:
-        model.load_state_dict(checkpoint["state_dict"])
-    except RuntimeError as error:
-        raise UsageError(
-            f"{option} {path} does not fit its own arguments: it is damaged, or comes from "
-            "another version"
-        ) from error
+    check_network(arguments, checkpoint["state_dict"], f"{option} {path}")
+    model = NodeClassifier(**arguments)
+    model.load_state_dict(checkpoint["state_dict"])
     return model.network.eval()
 
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import pickle
+import re
 from collections.abc import Mapping
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.run import CheckpointError, read_checkpoint
+
+#: What every checkpoint has.
+_PARTS = {
+    "state_dict": dict,
+    "hyper_parameters": dict,
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+}
+_VERSION = re.compile(r"\d+\.\d+\.\d+((a|b|rc|\.dev|\.post)\d+)?")
 
 #: May differ from the checkpoint; all others decide what its weights and ranges mean.
 _FREE = frozenset(
@@ -53,11 +65,13 @@ def load_checkpoint(path: Path, option: str = "ckpt_path") -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"{option} must be a checkpoint file, there is none at {path}")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
-        raise UsageError(f"{option} {path} is not a whole checkpoint of this program") from error
-    if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= set(
-        checkpoint
+        checkpoint = read_checkpoint(path)
+    except CheckpointError as error:
+        raise UsageError(f"{option} {error}") from error
+    if (
+        not all(isinstance(checkpoint.get(name), kind) for name, kind in _PARTS.items())
+        or not isinstance(checkpoint.get("GraphDataModule", {}), dict)
+        or not _VERSION.fullmatch(checkpoint["pytorch-lightning_version"])
     ):
         raise UsageError(f"{option} {path} is not a checkpoint of this program")
     return checkpoint
@@ -70,7 +84,8 @@ def model_arguments(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         checkpoint: A loaded checkpoint.
 
     Raises:
-        UsageError: If it names anything that the model does not take, a class for example.
+        UsageError: If it names anything that the model does not take, a class for example, or a
+            value is not a plain one.
     """
     stored = dict(checkpoint["hyper_parameters"])
     unknown = sorted(set(map(str, stored)) - set(signature(NodeClassifier).parameters))
@@ -79,7 +94,74 @@ def model_arguments(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
             f"ckpt_path holds arguments that the model does not take: {', '.join(unknown)}; "
             "it comes from another version or another program"
         )
+    for name, value in stored.items():
+        if not _is_plain(value):
+            raise UsageError(
+                f"ckpt_path holds a wrong argument: --model.{name} must be a plain value, "
+                f"got {type(value).__name__}"
+            )
     return stored
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a number, a text, or numbers by name."""
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and isinstance(v, int | float) for k, v in value.items())
+    return value is None or isinstance(value, int | float | str)
+
+
+def check_network(arguments: Mapping[str, Any], state: Mapping[str, Any], name: str) -> None:
+    """Refuse arguments whose network is not the one that was stored, before it takes memory.
+
+    Args:
+        arguments: The model's arguments in the checkpoint.
+        state: The tensors in the checkpoint.
+        name: What the checkpoint is called in the message.
+
+    Raises:
+        UsageError: If they do not fit together.
+    """
+    found = _shapes(state)
+    numbers = sum(shape.numel() for shape, _ in found.values())
+    try:
+        if arguments.get("num_steps", 0) > numbers:
+            raise ValueError("more steps than numbers")
+        with torch.device("meta"):
+            expected = _shapes(NodeClassifier(**arguments).state_dict())
+    except Exception as error:  # the arguments may be anything
+        raise UsageError(f"{name} holds arguments that make no network") from error
+    if found != expected or len(found) < len(state):
+        raise UsageError(
+            f"{name} does not fit its own arguments: it is damaged, or comes from another version"
+        )
+
+
+def check_progress(checkpoint: Mapping[str, Any], name: str) -> None:
+    """Refuse numbers of steps and epochs that are none, from which a training would not end.
+
+    Args:
+        checkpoint: A loaded checkpoint.
+        name: What it is called in the message.
+
+    Raises:
+        UsageError: If a number is not whole, or negative.
+    """
+    left = [checkpoint["epoch"], checkpoint["global_step"], checkpoint.get("loops")]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += one.values()
+        elif not isinstance(one, int) or one < 0:
+            raise UsageError(f"{name} does not say how far its training had come")
+
+
+def _shapes(state: Mapping[str, Any]) -> dict[str, tuple[torch.Size, bool]]:
+    """Shape of each tensor, and whether it holds real numbers."""
+    return {
+        name: (one.shape, one.is_floating_point())
+        for name, one in state.items()
+        if isinstance(one, Tensor)
+    }
 
 
 def check_agreement(stored: Mapping[str, Any], typed: Mapping[str, Any]) -> None:

@@ -327,11 +327,12 @@ class GraphDataModule(LightningDataModule):
                 with nothing to compare.
 
         Raises:
-            GraphDataError: If a validation or test node was a training node.
+            GraphDataError: If a validation or test node was a training node, or the checkpoint
+                does not say it.
         """
         if self._graph is None or state_dict.get("num_nodes") != self.num_nodes:
             return
-        trained = unpack_split(state_dict["split"], self.num_nodes).train_mask
+        trained = unpack_split(state_dict.get("split"), self.num_nodes).train_mask
         held_out = (self._graph.val_mask | self._graph.test_mask).cpu()
         leaked: Tensor = (trained & held_out).nonzero()
         if leaked.numel():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,8 +72,15 @@ def pack_split(split: Split) -> Tensor:
     return torch.from_numpy(np.packbits(masks.numpy(), axis=1))
 
 
-def unpack_split(packed: Tensor, num_nodes: int) -> Split:
-    """Inverse of :func:`pack_split`."""
+def unpack_split(packed: Any, num_nodes: int) -> Split:
+    """Inverse of :func:`pack_split`.
+
+    Raises:
+        GraphDataError: If it holds anything else.
+    """
+    shape = (3, -(-num_nodes // 8))
+    if not isinstance(packed, Tensor) or (packed.dtype, packed.shape) != (torch.uint8, shape):
+        raise GraphDataError("The split in the checkpoint is damaged, or that of another graph")
     masks = np.unpackbits(packed.cpu().numpy(), axis=1, count=num_nodes).astype(bool)
     return Split(*torch.from_numpy(masks))
 

@@ -1,6 +1,7 @@
 """What a run leaves behind and can be continued from: checkpoints, logs, results."""
 
-from qgnn_lightning.run._checkpoints import BestCheckpoint, CheckpointError, LastCheckpoint
+from qgnn_lightning.run._checkpoint_files import CheckpointError, CheckpointFiles, read_checkpoint
+from qgnn_lightning.run._checkpoints import BestCheckpoint, LastCheckpoint
 from qgnn_lightning.run._data_arguments import DataArguments
 from qgnn_lightning.run._directory import RunDirectory, RunDirectoryError
 from qgnn_lightning.run._evaluation import evaluation
@@ -23,6 +24,7 @@ from qgnn_lightning.run._size import float32_size, packed_size
 __all__ = [
     "BestCheckpoint",
     "CheckpointError",
+    "CheckpointFiles",
     "DataArguments",
     "EpochProgress",
     "LastCheckpoint",
@@ -41,6 +43,7 @@ __all__ = [
     "packed_size",
     "plan_training",
     "prediction_writer",
+    "read_checkpoint",
     "rewind",
     "split_accuracies",
     "write_json",

@@ -10,42 +10,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 
 from qgnn_lightning.lightning_module import NonFiniteError
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint was not written."""
-
+from qgnn_lightning.run._checkpoint_files import CheckpointError, read_checkpoint
+from qgnn_lightning.storage import unfinished_path
 
 _NOT_KEPT = (NonFiniteError, CheckpointError, SystemExit, KeyboardInterrupt)
-
-
-def save_checkpoint(trainer: Trainer, path: Path) -> None:
-    """Write a checkpoint and see that it is there: Lightning passes over a refused write.
-
-    Raises:
-        CheckpointError: If the file was not written.
-    """
-    before = _identity(path)
-    try:
-        trainer.save_checkpoint(path)
-    except OSError as error:
-        raise CheckpointError(f"checkpoint {path} cannot be written: {error}") from error
-    if trainer.is_global_zero and _identity(path) in (None, before):
-        raise CheckpointError(f"checkpoint {path} cannot be written: permission denied")
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
 
 
 def _saves(trainer: Trainer) -> bool:
@@ -84,7 +58,7 @@ class BestCheckpoint(Checkpoint):
         score = float(trainer.callback_metrics.get(self.monitor, math.nan))
         if score > self.score:
             self.score, self.epoch = score, trainer.current_epoch
-            save_checkpoint(trainer, self.path)
+            trainer.save_checkpoint(self.path)
 
     def state_dict(self) -> dict[str, Any]:
         return {"score": self.score, "epoch": self.epoch}
@@ -94,6 +68,9 @@ class BestCheckpoint(Checkpoint):
 
         Args:
             state_dict: What :meth:`state_dict` gave.
+
+        Raises:
+            CheckpointError: If the checkpoint of the best epoch is damaged.
         """
         epoch = int(state_dict["epoch"])
         if epoch >= 0 and self._stored_epoch() == epoch:
@@ -102,7 +79,12 @@ class BestCheckpoint(Checkpoint):
     def _stored_epoch(self) -> int | None:
         if not self.path.is_file():
             return None
-        stored: int = torch.load(self.path, map_location="cpu", weights_only=True)["epoch"]
+        try:
+            stored: int | None = read_checkpoint(self.path).get("epoch")
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"{error}: remove it to go on; the best epoch is then one of those to come"
+            ) from error
         return stored
 
 
@@ -111,6 +93,9 @@ class LastCheckpoint(Checkpoint):
 
     After a :class:`NonFiniteError`, or where a step may have been cut in two, the file stays as it
     was: what broke is not kept. Nor is anything of several processes, one of which may be gone.
+
+    The file gets its name when the logs of its epoch, which Lightning writes after this callback,
+    are on their way to the disk: a continued run writes only what comes after the checkpoint.
 
     Args:
         path: The file, overwritten each time.
@@ -126,26 +111,46 @@ class LastCheckpoint(Checkpoint):
             raise ValueError(f"every_n_epochs must be at least 1, got {every_n_epochs}")
         self.path = path
         self.every_n_epochs = every_n_epochs
-        self._saved_step = 0  # nothing to save before the first step
+        self._unnamed = unfinished_path(path)
+        self._written = False
+        self._saved_step: int | None = None  # what is restored may break off in the middle
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved_step = trainer.global_step
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._commit(trainer)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         done = trainer.current_epoch + 1
         if done % self.every_n_epochs == 0 or done == trainer.max_epochs or trainer.should_stop:
-            self._save(trainer)
+            self._write(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._save(trainer)
+        self._write(trainer)
+        self._commit(trainer)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         if trainer.world_size == 1 and not isinstance(exception, _NOT_KEPT):
-            self._save(trainer)
+            self._write(trainer)
+        self._commit(trainer)
 
-    def _save(self, trainer: Trainer) -> None:
-        if _saves(trainer) and trainer.global_step != self._saved_step:
-            save_checkpoint(trainer, self.path)
+    def _write(self, trainer: Trainer) -> None:
+        if self._saved_step is None or trainer.global_step == self._saved_step:
+            return
+        if _saves(trainer):
+            trainer.save_checkpoint(self._unnamed)
             self._saved_step = trainer.global_step
+            self._written = True
+
+    def _commit(self, trainer: Trainer) -> None:
+        if not self._written:
+            return
+        self._written = False
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                if isinstance(logger, TensorBoardLogger):
+                    logger.experiment.flush()
+            self._unnamed.replace(self.path)

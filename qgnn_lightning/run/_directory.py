@@ -12,6 +12,8 @@ from qgnn_lightning.storage import (
     DIAGNOSTICS_FILE,
     EVALUATION_FILE,
     RESULTS_FILE,
+    atomic_path,
+    remove_unfinished,
 )
 
 _CHECKPOINTS = "checkpoints"
@@ -148,7 +150,8 @@ class RunDirectory:
         run = cls.named(path)
         if before and before.best.is_file():
             run.checkpoints.mkdir(exist_ok=True)
-            shutil.copy2(before.best, run.best)
+            with atomic_path(run.best) as file:
+                shutil.copyfile(before.best, file)
         return run
 
     @classmethod
@@ -157,6 +160,7 @@ class RunDirectory:
         for folder in (run.path, run.checkpoints):
             _make(folder)
             _check_writable(folder)
+        remove_unfinished(run.path)
         return run
 
     def discard_if_unused(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from qgnn_lightning.deploy import check_packable, freeze, save_packed
 from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.run._checkpoint_files import read_checkpoint
 from qgnn_lightning.run._checkpoints import BestCheckpoint
 
 _NETWORK = "network."
@@ -32,6 +33,8 @@ class PackedExport(Callback):
             raise ValueError(f"export must end in .safetensors, got {path.name!r}")
         if not path.parent.is_dir():
             raise ValueError(f"export: there is no folder {path.parent}")
+        if not os.access(path.parent, os.W_OK):
+            raise ValueError(f"export: the folder {path.parent} cannot be written to")
         self.path = path
         self.best = best
 
@@ -48,7 +51,7 @@ class PackedExport(Callback):
         if not (self.best.found and trainer.is_global_zero):
             return
         assert isinstance(pl_module, NodeClassifier)
-        state = torch.load(self.best.path, map_location="cpu", weights_only=True)["state_dict"]
+        state = read_checkpoint(self.best.path)["state_dict"]
         network = copy.deepcopy(pl_module.network).cpu().eval()
         network.load_state_dict(
             {

@@ -13,12 +13,15 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 class RandomState(Callback):
     """Keeps the state of the generators of Python, NumPy, torch and CUDA in the checkpoint.
 
-    Plain lists and tensors only, which ``torch.load(weights_only=True)`` reads.
+    Plain lists and tensors only, which ``torch.load(weights_only=True)`` reads. It is the last of
+    what a continued run restores.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._restored: dict[str, Any] | None = None
+        self.in_use = False
+        """Whether the training has begun, with everything restored."""
 
     def state_dict(self) -> dict[str, Any]:
         return collect()
@@ -31,6 +34,7 @@ class RandomState(Callback):
         if self._restored is not None:
             restore(self._restored)
             self._restored = None
+        self.in_use = True
 
 
 def collect() -> dict[str, Any]:

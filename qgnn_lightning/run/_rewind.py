@@ -10,9 +10,12 @@ from tensorboard.backend.event_processing.event_file_loader import RawEventFileL
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from qgnn_lightning.run._directory import RunDirectory
+from qgnn_lightning.run._directory import RunDirectory, RunDirectoryError
 from qgnn_lightning.storage import atomic_path
 
+#: Bytes of a record in TensorBoard's files besides its content: its length, and two check sums.
+_FRAME = 16
+_LONGEST = 2**31
 _EVENTS = "events.out.tfevents.*"
 
 
@@ -24,6 +27,9 @@ def rewind(run: RunDirectory, step: int) -> None:
     Args:
         run: The directory of the run.
         step: First optimizer step, from 0, that will be done again; 0 starts anew.
+
+    Raises:
+        RunDirectoryError: If a log is damaged, other than by a process that was killed.
     """
     files = sorted(run.path.glob(_EVENTS))
     if step == 0:
@@ -39,15 +45,21 @@ def rewind(run: RunDirectory, step: int) -> None:
         for file in files[1:]:
             file.unlink()
     if run.diagnostics.is_file():
-        lines = _whole_lines(run.diagnostics)
+        try:
+            lines = _whole_lines(run.diagnostics)
+            before = "".join(line for line in lines if json.loads(line)["step"] < step)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunDirectoryError(f"{run.diagnostics} is damaged: remove it to go on") from error
         with atomic_path(run.diagnostics) as path:
-            path.write_text("".join(line for line in lines if json.loads(line)["step"] < step))
+            path.write_text(before)
 
 
 def _before(files: list[Path], step: int) -> Iterator[bytes]:
     has_version = False
     for file in files:
+        size = 0
         for record in RawEventFileLoader(str(file)).Load():
+            size += len(record) + _FRAME
             event = Event.FromString(record)
             if event.HasField("file_version"):
                 if has_version:
@@ -55,6 +67,17 @@ def _before(files: list[Path], step: int) -> Iterator[bytes]:
                 has_version = True
             if event.step < step:
                 yield record
+        _check_rest(file, size)
+
+
+def _check_rest(file: Path, size: int) -> None:
+    """What follows the last record that can be read must be one that is not whole."""
+    with file.open("rb") as stream:
+        stream.seek(size)
+        rest = stream.read()
+    length = int.from_bytes(rest[:8], "little")
+    if len(rest) >= 8 and (length > _LONGEST or length + _FRAME <= len(rest)):
+        raise RunDirectoryError(f"{file} is damaged: remove it to go on")
 
 
 def _whole_lines(path: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """Files that survive a crash, written as a whole or not at all; and the names of a run's files."""
 
-from qgnn_lightning.storage._atomic import atomic_path
+from qgnn_lightning.storage._atomic import atomic_path, remove_unfinished, unfinished_path
 from qgnn_lightning.storage._run_files import (
     CONFIG_FILE,
     DIAGNOSTICS_FILE,
@@ -8,4 +8,12 @@ from qgnn_lightning.storage._run_files import (
     RESULTS_FILE,
 )
 
-__all__ = ["CONFIG_FILE", "DIAGNOSTICS_FILE", "EVALUATION_FILE", "RESULTS_FILE", "atomic_path"]
+__all__ = [
+    "CONFIG_FILE",
+    "DIAGNOSTICS_FILE",
+    "EVALUATION_FILE",
+    "RESULTS_FILE",
+    "atomic_path",
+    "remove_unfinished",
+    "unfinished_path",
+]

@@ -25,6 +25,7 @@ class FakeTrainer:
         self.is_global_zero = True
         self.world_size = 1
         self.state = SimpleNamespace(fn=TrainerFn.FITTING)
+        self.loggers: list[object] = []
         self.saved: list[tuple[str, int]] = []
 
     @property
@@ -32,7 +33,7 @@ class FakeTrainer:
         return self.current_epoch + 1
 
     def save_checkpoint(self, path: Path) -> None:
-        self.saved.append((path.name, self.current_epoch))
+        self.saved.append((path.name.removeprefix(".unfinished-"), self.current_epoch))
         path.unlink(missing_ok=True)
         torch.save({"epoch": self.current_epoch}, path)
 
@@ -42,6 +43,15 @@ class FakeTrainer:
             self.callback_metrics["val/accuracy"] = torch.tensor(score)
             callback.on_validation_end(self, None)
         callback.on_train_epoch_end(self, None)
+
+
+def started(path: Path, every_n_epochs: int = 25) -> LastCheckpoint:
+    """In a training that begins before its first step."""
+    last = LastCheckpoint(path, every_n_epochs)
+    trainer = FakeTrainer()
+    trainer.current_epoch = -1
+    last.on_train_start(trainer, None)
+    return last
 
 
 def test_best_keeps_the_first_of_the_highest(tmp_path):
@@ -80,7 +90,7 @@ def test_best_goes_on_only_with_the_checkpoint_it_speaks_of(tmp_path, stored_epo
 
 
 def test_last_is_saved_now_and_then_and_at_the_end(tmp_path):
-    trainer, last = FakeTrainer(max_epochs=7), LastCheckpoint(tmp_path / "last.ckpt", 3)
+    trainer, last = FakeTrainer(max_epochs=7), started(tmp_path / "last.ckpt", 3)
     for epoch in range(7):
         trainer.run_epoch(last, epoch)
     last.on_train_end(trainer, None)
@@ -88,7 +98,7 @@ def test_last_is_saved_now_and_then_and_at_the_end(tmp_path):
 
 
 def test_last_is_saved_where_the_training_is_stopped(tmp_path):
-    trainer, last = FakeTrainer(), LastCheckpoint(tmp_path / "last.ckpt")
+    trainer, last = FakeTrainer(), started(tmp_path / "last.ckpt")
     trainer.run_epoch(last, 0)
     trainer.should_stop = True
     trainer.run_epoch(last, 1)
@@ -106,7 +116,7 @@ def test_last_is_saved_where_the_training_is_stopped(tmp_path):
     ],
 )
 def test_last_is_saved_on_an_error_unless_the_network_is_broken(tmp_path, error, kept):
-    trainer, last = FakeTrainer(), LastCheckpoint(tmp_path / "last.ckpt")
+    trainer, last = FakeTrainer(), started(tmp_path / "last.ckpt")
     last.on_exception(trainer, None, error)
     assert bool(trainer.saved) == kept
     last.on_exception(trainer, None, error)
@@ -128,26 +138,25 @@ def test_nothing_is_saved_before_the_first_step_of_a_continued_run(tmp_path):
     assert not trainer.saved
 
 
+def test_last_gets_its_name_when_the_logs_of_its_epoch_are_written(tmp_path):
+    trainer, last = FakeTrainer(), started(tmp_path / "last.ckpt", 1)
+    trainer.run_epoch(last, 0)
+    assert not last.path.exists()
+    last.on_train_epoch_start(trainer, None)
+    assert torch.load(last.path)["epoch"] == 0
+    trainer.run_epoch(last, 1)
+    last.on_exception(trainer, None, NonFiniteError("nan"))
+    assert torch.load(last.path)["epoch"] == 1
+    assert list(tmp_path.iterdir()) == [last.path]
+
+
+def test_what_was_restored_in_part_is_not_saved(tmp_path):
+    trainer, last = FakeTrainer(), LastCheckpoint(tmp_path / "last.ckpt")
+    trainer.current_epoch = 5
+    last.on_exception(trainer, None, ValueError("while the optimizer is restored"))
+    assert not trainer.saved
+
+
 def test_last_needs_a_positive_number_of_epochs(tmp_path):
     with pytest.raises(ValueError, match="every_n_epochs must be at least 1, got 0"):
         LastCheckpoint(tmp_path / "last.ckpt", 0)
-
-
-@pytest.mark.parametrize("old", [False, True])
-def test_a_write_that_lightning_swallows_is_an_error(tmp_path, monkeypatch, old):
-    """Lightning catches the PermissionError: neither a file nor an error remains."""
-    path = tmp_path / "last.ckpt"
-    if old:
-        path.touch()
-    monkeypatch.setattr(FakeTrainer, "save_checkpoint", lambda self, path: None)
-    with pytest.raises(CheckpointError, match=r"last.ckpt cannot be written: permission denied"):
-        LastCheckpoint(path).on_train_end(FakeTrainer(), None)
-
-
-def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, monkeypatch):
-    def full(self, path):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(FakeTrainer, "save_checkpoint", full)
-    with pytest.raises(CheckpointError, match=r"last.ckpt cannot be written: .*No space left"):
-        LastCheckpoint(tmp_path / "last.ckpt").on_train_end(FakeTrainer(), None)

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from qgnn_lightning.storage import atomic_path
+from qgnn_lightning.storage import atomic_path, remove_unfinished, unfinished_path
 
 
 def test_new_content_takes_the_place_of_the_old(tmp_path):
@@ -46,3 +46,16 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
 def test_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"), atomic_path(tmp_path / "nowhere/file"):
         pass
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    (tmp_path / "inner").mkdir()
+    kept, left = tmp_path / "inner" / "a.ckpt", unfinished_path(tmp_path / "inner" / "a.ckpt")
+    kept.touch()
+    left.touch()
+    with atomic_path(kept) as path:
+        assert path in set(kept.parent.iterdir()) - {kept, left}
+        remove_unfinished(tmp_path / "elsewhere")
+        assert path.exists()
+    remove_unfinished(tmp_path)
+    assert list(kept.parent.iterdir()) == [kept]

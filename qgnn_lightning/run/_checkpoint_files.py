@@ -1,0 +1,122 @@
+"""Checkpoints on the disk: written as a whole or not at all, and read without trust.
+
+Lightning writes to the system's temporary folder and moves the file, which on another disk is a
+copy that can break off; and torch does not notice a flipped bit.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import CheckpointIO
+
+from qgnn_lightning.storage import atomic_path
+
+#: What the pickle in our checkpoints names, besides torch's types of storage.
+_NAMES = frozenset({"collections OrderedDict", "torch._utils _rebuild_tensor_v2"})
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint was not written, or cannot be read."""
+
+
+class CheckpointFiles(CheckpointIO):
+    """How the trainer writes and reads checkpoints."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        """Write a checkpoint.
+
+        Args:
+            checkpoint: Plain values and tensors.
+            path: The file; its folder must exist.
+            storage_options: Not used.
+
+        Raises:
+            CheckpointError: If the file cannot be written.
+        """
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        try:
+            with atomic_path(Path(path)) as file:
+                file.write_bytes(content.getbuffer())
+        except OSError as error:
+            raise CheckpointError(
+                f"checkpoint {path} cannot be written: {error.strerror}"
+            ) from error
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint; see :func:`read_checkpoint`."""
+        return read_checkpoint(Path(path))
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a checkpoint."""
+        Path(path).unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU; nothing in it is imported or run.
+
+    It takes no more memory than the file is long, and every bit of it is checked.
+
+    Args:
+        path: The file.
+
+    Raises:
+        CheckpointError: If it is damaged, or not a checkpoint of this program.
+    """
+    try:
+        _check_archive(path)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        _check_tensors(checkpoint)
+    except Exception as error:  # torch and zipfile let any error through
+        raise CheckpointError(f"{path} is not a whole checkpoint of this program") from error
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(f"{path} is not a checkpoint of this program")
+    return checkpoint
+
+
+def _check_archive(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if any(one.compress_type != zipfile.ZIP_STORED for one in entries):
+            raise ValueError("compressed")
+        if sum(one.file_size for one in entries) > path.stat().st_size:
+            raise ValueError("entries overlap")
+        if archive.testzip() is not None:
+            raise ValueError("a check sum is wrong")
+        (pickled,) = (one for one in entries if one.filename.endswith("/data.pkl"))
+        for opcode, argument, _ in pickletools.genops(archive.read(pickled)):
+            if "GLOBAL" in opcode.name or opcode.name == "INST":
+                _check_name(str(argument))
+
+
+def _check_name(name: str) -> None:
+    is_storage = name.startswith("torch ") and name.endswith("Storage")
+    if not is_storage and name not in _NAMES:
+        raise ValueError(f"names {name}")
+
+
+def _check_tensors(value: Any) -> None:
+    """Refuse tensors that are larger than what is stored of them."""
+    left, seen = [value], set()
+    while left:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, torch.Tensor):
+            if one.numel() * one.element_size() > one.untyped_storage().nbytes():
+                raise ValueError("a tensor is larger than its content")
+        elif isinstance(one, dict):
+            left += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple):
+            left += one
