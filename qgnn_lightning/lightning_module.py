@@ -67,7 +67,9 @@ class NodeClassifier(LightningModule):
         quantizer: How activations and messages are quantized: ``least_squares``,
             ``learned_range`` (QLR), ``min_max``, ``lsq``, ``degree_quant``,
             ``bitwise_truncation`` (BT) or ``skewness_truncation`` (BT*).
-        weight_quantizer: How input features and weights are quantized; the same choices.
+        weight_quantizer: How weights are quantized; the same choices.
+        input_quantizer: How input features are quantized; the same choices, by default that of
+            the weights.
         per_channel_weights: Whether each output feature has a range of weights of its own.
         range_momentum: Weight of the newest range of the data in the tracked one, in (0, 1].
         propagation: ``smoothness_aware``, ``unrolled_multiplier``, ``released_code``,
@@ -116,6 +118,7 @@ class NodeClassifier(LightningModule):
         order: Literal["encode", "embed"] = "encode",
         quantizer: QuantizerName = "least_squares",
         weight_quantizer: QuantizerName = "learned_range",
+        input_quantizer: QuantizerName | None = None,
         per_channel_weights: bool = True,
         range_momentum: float = 0.1,
         propagation: Literal[
@@ -158,6 +161,7 @@ class NodeClassifier(LightningModule):
             precision=make_precision(bits, stage_bits),
             quantizer=quantizer,
             weight_quantizer=weight_quantizer,
+            input_quantizer=input_quantizer,
             per_channel_weights=per_channel_weights,
             momentum=range_momentum,
             propagation=PropagationConfig(

@@ -157,6 +157,7 @@ def _accepted(name: str, choice: str) -> bool:
 
     for owner in (NodeClassifier, GraphDataModule):
         hints = get_type_hints(owner.__init__)
-        if name in hints and choice in get_args(hints[name]):
+        alternatives = get_args(hints.get(name))  # of a Literal, or of "a Literal or None"
+        if choice in alternatives or any(choice in get_args(one) for one in alternatives):
             return True
     return False

@@ -36,6 +36,16 @@ def find(found: list[Cell], **values: str) -> Cell | None:
     return None
 
 
+def by_depth() -> list[Cell]:
+    """Cells of both depth studies, those of a graph and a method side by side."""
+    found = cells("depth") + cells("depth_int2")
+    return sorted(found, key=lambda cell: _texts(cell, "graph", "method"), reverse=True)
+
+
+def _texts(cell: Cell, *axes: str) -> list[str]:
+    return [cell["values"][axis] for axis in axes]
+
+
 def accuracy(cell: Cell | None) -> str:
     """Mean and standard deviation in percent."""
     if cell is None:
@@ -103,7 +113,7 @@ def peers_table() -> str:
 
 def depth_table() -> str:
     """Accuracy, smoothness and error by depth."""
-    found = cells("depth")
+    found = by_depth()
     depths = sorted({int(cell["values"]["model.num_steps"]) for cell in found})
     rows = []
     for graph, method, bits in dict.fromkeys(
@@ -126,7 +136,7 @@ def depth_table() -> str:
 def measures_table() -> str:
     """Smoothness and error at the last step of each depth."""
     rows = []
-    for cell in cells("depth"):
+    for cell in by_depth():
         values = cell["values"]
         if not cell["summary"] or values["graph"] != "cora":
             continue
@@ -167,7 +177,7 @@ def draw_depth() -> None:
     """Accuracy by depth."""
     from matplotlib.figure import Figure
 
-    found = [cell for cell in cells("depth") if cell["summary"]]
+    found = [cell for cell in by_depth() if cell["summary"]]
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     for axes, graph in zip(figure.subplots(1, 2, sharey=True), ("cora", "citeseer"), strict=True):
         for method, style in (("smoothness-aware", "-"), ("gcn", ":")):
@@ -189,7 +199,7 @@ def draw_depth() -> None:
                     label=f"{method}, {bits}",
                 )
         axes.set_xscale("log", base=2)
-        axes.set_xticks([2, 8, 32, 128], ["2", "8", "32", "128"])
+        axes.set_xticks([2, 8, 32, 64, 128], ["2", "8", "32", "64", "128"])
         axes.set_xlabel("steps or layers")
         axes.set_title(GRAPHS[graph], loc="left")
         axes.grid(alpha=0.3)

@@ -78,7 +78,7 @@ class GCN(GraphNetwork):
             precision=replace(bits, activation=bits.input) if is_first else bits,
             quantizer=config.quantizer,
             weight_quantizer=config.weight_quantizer,
-            input_quantizer=config.weight_quantizer if is_first else None,
+            input_quantizer=config.features_quantizer if is_first else None,
             per_channel_weights=config.per_channel_weights,
             momentum=config.momentum,
             dropout=config.dropout,

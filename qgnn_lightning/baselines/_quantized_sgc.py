@@ -39,7 +39,7 @@ class QuantizedSGC(PropagatingNetwork):
         self.classifier = QuantizedLinear(
             num_features,
             num_classes,
-            make_quantizer(config.weight_quantizer, bits.input, momentum),
+            make_quantizer(config.features_quantizer, bits.input, momentum),
             make_quantizer(config.weight_quantizer, bits.weight, momentum, channels),
             config.dropout,
             bias=False,

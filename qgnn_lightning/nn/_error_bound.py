@@ -22,7 +22,8 @@ class ErrorBound:
 
     Args:
         measured: :math:`\lVert \hat H_k - H_k \rVert_F` against full-precision messages.
-        sharp: From the propagated message errors, :math:`\lVert D^{-1/2} A' \epsilon_k \rVert_F`.
+        sharp: From the errors that the messages of each step add to the representation,
+            :math:`u_k`, and what the next step leaves of them, :math:`\lVert T_{k+1} u_k \rVert_F`.
         a_posteriori: From the message errors, :math:`\lVert D^{1/2} \epsilon_k \rVert_F`.
         a_priori: From the distance of the levels alone; where a message was clipped, from its
             largest error.
@@ -58,6 +59,38 @@ def contraction(recurrence: Recurrence, strength: float) -> float:
     return max(abs(constant + linear * point + square * point**2) for point in points)
 
 
+def transition(recurrence: Recurrence, strength: float, h: Tensor, adjacency: Adjacency) -> Tensor:
+    r"""What a full-precision step makes of its start, :math:`T_k H`, the input left out.
+
+    .. math:: T_k = (I - c L)(a I + b \hat A) + c L
+
+    Args:
+        recurrence: Coefficients a, b of the step.
+        strength: Strength :math:`c` of its correction.
+        h: The representation, or an error in it.
+        adjacency: The graph.
+
+    Shapes:
+        h: ``(num_nodes, num_features)`` -> same.
+    """
+    return _affine_step(recurrence, strength, h, 0.0, adjacency)
+
+
+def _affine_step(
+    recurrence: Recurrence,
+    strength: float,
+    h: Tensor,
+    restart: Tensor | float,
+    adjacency: Adjacency,
+) -> Tensor:
+    proposed = recurrence.neighbours * propagate(adjacency, h) + restart
+    if recurrence.keep:
+        proposed = proposed + recurrence.keep * h
+    if strength:
+        proposed = proposed - strength * symmetric_laplacian(adjacency, proposed - h)
+    return proposed
+
+
 def exact_steps(
     recurrence: Recurrence, strengths: list[float], x: Tensor, adjacency: Adjacency
 ) -> Iterator[Tensor]:
@@ -68,12 +101,7 @@ def exact_steps(
     """
     h = x
     for strength in strengths:
-        proposed = recurrence.neighbours * propagate(adjacency, h) + recurrence.restart * x
-        if recurrence.keep:
-            proposed = proposed + recurrence.keep * h
-        if strength:
-            proposed = proposed - strength * symmetric_laplacian(adjacency, proposed - h)
-        h = proposed
+        h = _affine_step(recurrence, strength, h, recurrence.restart * x, adjacency)
         yield h
 
 
@@ -101,22 +129,54 @@ def error_bound(propagation: Propagation, x: Tensor, adjacency: Adjacency) -> Er
     if not adjacency.symmetric:
         raise ValueError("adjacency must be symmetric: the bound rests on its real spectrum")
     rows = []
-    bounds, stored = x.new_zeros(3), x.new_zeros(())
+    older, newest = x.new_zeros(()), torch.zeros_like(x)
+    cheap, stored = x.new_zeros(2), x.new_zeros(())
     exact = exact_steps(propagation.recurrence, strengths, x, adjacency)
     for step, strength, h in zip(propagation.steps(x, adjacency), strengths, exact, strict=True):
-        bounds = contraction(propagation.recurrence, strength) * bounds
-        bounds = bounds + _fresh_error(propagation, step, strength, stored, adjacency)
+        stretch = contraction(propagation.recurrence, strength)
+        damped = transition(propagation.recurrence, strength, newest, adjacency)
+        older = stretch * older + damped.norm()
+        newest = fresh_error(propagation.recurrence, step, strength, adjacency)
+        cheap = stretch * cheap + _norms_of_fresh(propagation, step, strength, stored, adjacency)
         stored = stored + propagation.messages.largest_storage_error(step.index)
         measured = (step.after.representation() * adjacency.sqrt_degree - h).norm()
-        bounds_now = bounds + _storage_error(step, stored, adjacency)
-        rows.append(torch.cat([measured[None], bounds_now, h.norm()[None]]))
+        bounds = torch.cat([(older + newest.norm())[None], cheap])
+        bounds = bounds + _storage_error(step, stored, adjacency)
+        rows.append(torch.cat([measured[None], bounds, h.norm()[None]]))
     return ErrorBound(*torch.stack(rows, dim=1))
 
 
-def _fresh_error(
+def fresh_error(
+    recurrence: Recurrence, step: Step, strength: float, adjacency: Adjacency
+) -> Tensor:
+    r"""What a step's messages add to the error of the representation, with their signs.
+
+    .. math:: -b\,(I - c L)\, D^{-1/2} A' \epsilon - c\, D^{-1/2} A' \epsilon'
+
+    Args:
+        recurrence: Coefficient b of the step.
+        step: Its record, with the errors :math:`\epsilon` and :math:`\epsilon'` of the messages.
+        strength: Strength :math:`c` of its correction.
+        adjacency: The graph.
+
+    Returns:
+        The error, ``(num_nodes, num_features)``.
+    """
+    error = _received(step.message_error, adjacency) * -recurrence.neighbours
+    if strength and step.proposal_error is not None:
+        error = error - strength * symmetric_laplacian(adjacency, error)
+        error = error - strength * _received(step.proposal_error, adjacency)
+    return error
+
+
+def _received(error: Tensor, adjacency: Adjacency) -> Tensor:
+    return random_walk(adjacency, error) * adjacency.sqrt_degree
+
+
+def _norms_of_fresh(
     propagation: Propagation, step: Step, strength: float, stored: Tensor, adjacency: Adjacency
 ) -> Tensor:
-    """What one step adds to the three bounds; ``stored`` limits what storage has lost before it."""
+    """What one step adds to the two cheap bounds; ``stored`` limits what storage has lost."""
     stretch = max(1.0, abs(1 - 2 * strength)) * propagation.recurrence.neighbours
     half_step = propagation.messages.half_step(step.index)
     fresh = stretch * _norms(step.message_error, half_step + stored, adjacency)
@@ -131,15 +191,14 @@ def _storage_error(step: Step, stored: Tensor, adjacency: Adjacency) -> Tensor:
     state = step.after
     if not isinstance(state, DeltaSigmaState) or state.forgotten is None:
         return adjacency.degree.new_zeros(3)
-    _, own, cheap = _norms(state.forgotten, stored, adjacency)
+    own, cheap = _norms(state.forgotten, stored, adjacency)
     return torch.stack([own, own, cheap])
 
 
 def _norms(error: Tensor, largest: Tensor, adjacency: Adjacency) -> Tensor:
-    """Norm of an error after its propagation, before it, and from its largest entry."""
-    propagated = (random_walk(adjacency, error) * adjacency.sqrt_degree).norm()
+    """Norm of an error, and from its largest entry."""
     own = (error * adjacency.sqrt_degree).norm()
     if error.numel():
         largest = torch.maximum(largest.to(error), error.abs().max())
     cheap = largest * (error.shape[1] * adjacency.degree.sum()).sqrt()
-    return torch.stack([propagated, own, cheap.to(own)])
+    return torch.stack([own, cheap.to(own)])

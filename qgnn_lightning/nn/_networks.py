@@ -39,7 +39,8 @@ class NetworkConfig:
             ``embed``: propagate hidden features, then classify.
         precision: Bits per stage.
         quantizer: How activations and messages are quantized.
-        weight_quantizer: How input features and weights are quantized.
+        weight_quantizer: How weights are quantized.
+        input_quantizer: How input features are quantized; by default as the weights.
         per_channel_weights: Whether each output feature has a range of weights of its own.
         momentum: Weight of the newest range in a tracked one.
         propagation: Which propagation; the baselines take their number of layers or steps, the
@@ -59,6 +60,7 @@ class NetworkConfig:
     precision: Precision = field(default_factory=Precision)
     quantizer: QuantizerName = "least_squares"
     weight_quantizer: QuantizerName = "learned_range"
+    input_quantizer: QuantizerName | None = None
     per_channel_weights: bool = True
     momentum: float = 0.1
     propagation: PropagationConfig = field(default_factory=PropagationConfig)
@@ -75,6 +77,11 @@ class NetworkConfig:
         if self.order not in ("encode", "embed"):
             raise ValueError(f"order must be 'encode' or 'embed', got {self.order!r}")
         self._check_architecture()
+
+    @property
+    def features_quantizer(self) -> QuantizerName:
+        """How input features are quantized."""
+        return self.input_quantizer or self.weight_quantizer
 
     def _check_architecture(self) -> None:
         choices = get_args(ArchitectureName)
@@ -185,7 +192,7 @@ class QuantizedGNN(PropagatingNetwork):
     def __init__(self, num_features: int, num_classes: int, config: NetworkConfig) -> None:
         super().__init__(config)
         bits = config.precision
-        features = make_quantizer(config.weight_quantizer, bits.input, config.momentum)
+        features = make_quantizer(config.features_quantizer, bits.input, config.momentum)
         self.encoder = self._linear(num_features, config.hidden_features, features)
         hidden = make_quantizer(config.quantizer, bits.activation, config.momentum)
         self.classifier = self._linear(config.hidden_features, num_classes, hidden)

@@ -13,8 +13,19 @@ from torch.nn import functional
 
 from qgnn_lightning.baselines import make_network
 from qgnn_lightning.graph import sparse_csr
-from qgnn_lightning.nn import GraphNetwork, NetworkConfig, PropagationConfig, QuantizedGNN
-from qgnn_lightning.quantization import PRESETS
+from qgnn_lightning.nn import (
+    GraphNetwork,
+    NetworkConfig,
+    PropagationConfig,
+    QuantizedGNN,
+    QuantizedLinear,
+)
+from qgnn_lightning.quantization import (
+    PRESETS,
+    LearnedRangeQuantizer,
+    LeastSquaresQuantizer,
+    MinMaxQuantizer,
+)
 
 NUM_NODES, NUM_FEATURES, NUM_CLASSES = 23, 7, 3
 GRAPH = ring_with_chords(NUM_NODES)
@@ -46,6 +57,28 @@ def network(architecture: str, bits: str = "float32", **options) -> GraphNetwork
 def sparse(x: Tensor) -> Tensor:
     rowptr = torch.cat([torch.zeros(1, dtype=torch.int64), (x != 0).sum(1).cumsum(0)])
     return sparse_csr(rowptr, x.nonzero()[:, 1], x[x != 0], tuple(x.shape))
+
+
+@pytest.mark.parametrize("architecture", ["gcn", "appnp", "sgc", "decoupled"])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, LearnedRangeQuantizer),
+        ({"weight_quantizer": "min_max"}, MinMaxQuantizer),
+        ({"input_quantizer": "least_squares"}, LeastSquaresQuantizer),
+    ],
+)
+def test_input_features_are_quantized_as_the_weights_or_as_asked(architecture, options, expected):
+    layers = [
+        module
+        for module in network(architecture, "int4", **options).modules()
+        if isinstance(module, QuantizedLinear)
+    ]
+    assert layers[0].in_features == NUM_FEATURES
+    assert type(layers[0].input_quantizer) is expected
+    learned = options.get("weight_quantizer", "learned_range") == "learned_range"
+    weights = LearnedRangeQuantizer if learned else MinMaxQuantizer
+    assert {type(layer.weight_quantizer) for layer in layers} == {weights}
 
 
 @architectures

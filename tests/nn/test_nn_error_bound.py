@@ -92,6 +92,48 @@ def test_measured_is_the_distance_to_full_precision(graph, seed, strengths):
         torch.testing.assert_close(bound.measured[k], (actual - expected).norm())
 
 
+@given(
+    graph=undirected,
+    seed=seeds,
+    kind=st.sampled_from(["direct", "exact residual"]),
+    smoothing=st.floats(0, 9),
+    multipliers=st.lists(st.sampled_from([0.0, 0.2, 0.7, 1.0]), min_size=4, max_size=4),
+)
+def test_sharp_bound_from_dense_matrices(graph, seed, kind, smoothing, multipliers):
+    """What each step adds explains the error exactly; its norm after one more step bounds it."""
+    x, adjacency = normal(seed, graph.num_nodes, 2), graph.adjacency()
+    eta = 1 / (1 + 2 * smoothing)
+    propagation = constrained(
+        messages_of(kind, 4, 2),
+        [value / (4 * eta) for value in multipliers],
+        smoothing=smoothing,
+        step_size=eta,
+    )
+    calibrated(propagation, x, adjacency, 0.7183)
+    bound = error_bound(propagation, x, adjacency)
+    recurrence, strengths = propagation.recurrence, propagation.correction_strengths()
+    a_hat, laplacian, identity = (
+        graph.normalized(),
+        graph.laplacian(),
+        torch.eye(graph.num_nodes, dtype=torch.float64),
+    )
+    error, sharp, added = torch.zeros_like(x), torch.zeros(()).double(), torch.zeros_like(x)
+    for k, (step, c) in enumerate(zip(propagation.steps(x, adjacency), strengths, strict=True)):
+        correct = identity - c * laplacian
+        transition = correct @ (recurrence.keep * identity + recurrence.neighbours * a_hat)
+        transition = transition + c * laplacian
+        sharp = contraction(recurrence, c) * sharp + (transition @ added).norm()
+        unknown = step.message_error * adjacency.sqrt_degree
+        added = -recurrence.neighbours * correct @ a_hat @ unknown
+        if step.proposal_error is not None:
+            added = added - c * a_hat @ (step.proposal_error * adjacency.sqrt_degree)
+        error = transition @ error + added
+        slack = 1e-10 * (1 + x.norm().item())
+        assert bound.measured[k].item() == pytest.approx(error.norm().item(), abs=slack)
+        expected = sharp + added.norm()
+        assert bound.sharp[k].item() == pytest.approx(expected.item(), rel=1e-10, abs=slack)
+
+
 def test_full_precision_has_no_error():
     graph = ring_with_chords(9)
     x, adjacency = normal(0, 9, 2), graph.adjacency()
