@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # torch first: the plain dependency would bring the newest CUDA build.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint coverage api clean
 
 demo: $(VENV)/installed
 	$(BIN)/qgnn fit
@@ -15,6 +15,12 @@ test: $(VENV)/installed-dev
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+coverage: $(VENV)/installed-dev
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 -q --cov --cov-report=term
+
+api: $(VENV)/installed-dev
+	$(BIN)/pdoc --docformat google --math -o docs/api qgnn_lightning qgnn_lightning.data._datamodule
 
 $(VENV)/torch:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -28,7 +28,7 @@ from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
 from qgnn_lightning.cli._stored_arguments import load_checkpoint
 from qgnn_lightning.data import GraphDataModule
-from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.lightning_module import NodeClassifier, NonFiniteError
 from qgnn_lightning.run import (
     BestCheckpoint,
     CheckpointError,
@@ -234,6 +234,8 @@ class Application(CommandLine):
             )
         except Stopped as stop:
             self._say_how_to_go_on(stop)
+            raise
+        except NonFiniteError:
             raise
         except Exception as error:
             if self.ckpt_path is not None and not self._random_state.in_use:

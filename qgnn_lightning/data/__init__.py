@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qgnn_lightning.data._batch import GraphBatch, Stage
-from qgnn_lightning.data._raw_graph import GraphNames
+from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
+from qgnn_lightning.data._sources import Source
 from qgnn_lightning.data._splits import Split, random_split
 from qgnn_lightning.data._statistics import (
     GraphStatistics,
@@ -24,6 +25,8 @@ __all__ = [
     "GraphDataModule",
     "GraphNames",
     "GraphStatistics",
+    "RawGraph",
+    "Source",
     "Split",
     "Stage",
     "degree_bin_edges",

@@ -21,7 +21,7 @@ class RandomState(Callback):
         super().__init__()
         self._restored: dict[str, Any] | None = None
         self.in_use = False
-        """Whether the training has begun, with everything restored."""
+        """Whether a first step was done with everything that was restored."""
 
     def state_dict(self) -> dict[str, Any]:
         return collect()
@@ -34,6 +34,8 @@ class RandomState(Callback):
         if self._restored is not None:
             restore(self._restored)
             self._restored = None
+
+    def on_train_batch_end(self, *args: Any) -> None:
         self.in_use = True
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Stopped(SystemExit):
@@ -22,7 +22,7 @@ class Stopped(SystemExit):
 
 
 class StopOnSignal(Callback):
-    """Stops the training after the current epoch on Ctrl-C or SIGTERM.
+    """Stops the training after the current epoch on Ctrl-C, SIGTERM or SIGUSR1.
 
     What :class:`LastCheckpoint` saves is then a whole epoch, from which the run goes on as if it
     had never stopped. A second signal stops at once. Of several processes, a signal to one stops

@@ -159,7 +159,9 @@ def test_what_was_typed_wins_over_the_checkpoint(fit, trained):
     assert stored["hyper_parameters"]["range_momentum"] == 0.1
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 138)]
+)
 def test_a_signal_saves_the_last_epoch_and_sets_the_exit_code(fit, qgnn, monkeypatch, number, code):
     step = NodeClassifier.validation_step
 

@@ -1,0 +1,91 @@
+"""What may come from strangers, through every command that reads it: a test per claim."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from commands import SMALL
+
+_FIT = ("fit", *SMALL, "--trainer.max_epochs=7", "--observers=false")
+_READERS = {
+    "info": ("info", "evil.ckpt"),
+    "export": ("export", "evil.ckpt", "-o", "m.safetensors"),
+    "test": ("test", *SMALL, "--ckpt_path=evil.ckpt"),
+    "validate": ("validate", *SMALL, "--ckpt_path=evil.ckpt"),
+    "predict": ("predict", *SMALL, "--ckpt_path=evil.ckpt"),
+    "fit": (*_FIT, "--ckpt_path=evil.ckpt", "--run_dir=run"),
+    "teacher": (*_FIT, "--model.teacher_ckpt=evil.ckpt", "--run_dir=run"),
+}
+_YAML = {
+    "fit": ("fit", *SMALL, "-c", "evil.yaml"),
+    "predict": ("predict", *SMALL, "-c", "evil.yaml"),
+    "seeds": ("seeds", *SMALL, "-c", "evil.yaml"),
+    "study": ("study", "evil.yaml"),
+    "data": ("data", "check", "-c", "evil.yaml"),
+}
+
+
+class _Runs:
+    def __reduce__(self):
+        return (os.mkdir, ("executed",))
+
+
+def _crafted(trained: Path, **parts) -> None:
+    content = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    torch.save(content | parts, "evil.ckpt")
+
+
+@pytest.mark.parametrize("command", _READERS)
+def test_a_checkpoint_runs_nothing(qgnn, trained, command):
+    _crafted(trained, callbacks=_Runs())
+    outcome = qgnn(*_READERS[command])
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert "is not a whole checkpoint of this program" in outcome.err
+    assert not Path("executed").exists()
+
+
+@pytest.mark.parametrize("command", _YAML)
+def test_yaml_runs_nothing(qgnn, command):
+    Path("evil.yaml").write_text("base: !!python/object/apply:os.mkdir [executed]\n")
+    outcome = qgnn(*_YAML[command])
+    assert outcome.code in (1, 2)
+    assert outcome.err.count("\n") == 1
+    assert not Path("executed").exists()
+
+
+def test_a_checkpoint_names_no_file(qgnn, trained):
+    content = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    named = content["hyper_parameters"] | {"teacher_ckpt": "/etc/passwd"}
+    data = content["qgnn_data_arguments"] | {"root": "/etc", "cache_dir": "/etc"}
+    _crafted(trained, hyper_parameters=named, qgnn_data_arguments=data)
+    outcome = qgnn(*_READERS["fit"])
+    assert outcome.code == 2
+    assert "name its checkpoint with --model.teacher_ckpt" in outcome.err
+    outcome = qgnn("test", "--ckpt_path=evil.ckpt")
+    assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("hidden_features", 10**12), ("num_steps", 10**12), ("num_features", 10**9)],
+)
+def test_a_checkpoint_takes_no_more_memory_than_its_file(qgnn, trained, name, value):
+    content = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    _crafted(trained, hyper_parameters=content["hyper_parameters"] | {name: value})
+    for command in ("info", "test"):
+        outcome = qgnn(*_READERS[command][:1], *_READERS[command][-1:])
+        assert outcome.code == 2
+        assert "arguments" in outcome.err
+
+
+def test_progress_that_would_never_end_is_refused(qgnn, trained):
+    content = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"] = -(10**12)
+    _crafted(trained, loops=content["loops"])
+    outcome = qgnn(*_READERS["fit"])
+    assert outcome.code == 2
+    assert "does not say how far its training had come" in outcome.err

@@ -1,0 +1,48 @@
+"""A smoke test: the packed sum has not become twice as slow as it was against full precision."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+from kernel_cases import random_codes, random_graph
+
+from qgnn_lightning.kernels import backends, neighbour_sum, pack
+
+_NODES, _ENTRIES, _FEATURES = 20_000, 400_000, 128
+#: With two bits, against 32-bit sums by the same kernel: half of the least that was measured.
+_LEAST_RATIO = 6.0
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    before = time.perf_counter()
+    call()
+    return time.perf_counter() - before
+
+
+@pytest.mark.skipif(
+    backends.why_unavailable("cpu") is not None, reason="the kernels are not compiled"
+)
+def test_two_bits_are_faster_than_four_bytes():
+    """The control has every number in four planes of 8 bits: 32 bits, through the same code."""
+    graph = random_graph(_NODES, _ENTRIES, seed=0)
+    packed = pack(random_codes(_NODES, _FEATURES, 2, seed=1), 2)
+    planes = pack(random_codes(_NODES, 4 * _FEATURES, 8, seed=2), 8)
+    common = {"num_threads": 1, "backend": "cpu"}
+
+    def two_bits() -> torch.Tensor:
+        return neighbour_sum(
+            packed, graph.rowptr, graph.col, num_bits=2, num_features=_FEATURES, **common
+        )
+
+    def control() -> torch.Tensor:
+        return neighbour_sum(
+            planes, graph.rowptr, graph.col, num_bits=8, num_features=4 * _FEATURES, **common
+        )
+
+    two_bits(), control()
+    ratios = [_seconds(control) / _seconds(two_bits) for _ in range(15)]
+    assert statistics.median(ratios) > _LEAST_RATIO, sorted(ratios)
