@@ -10,12 +10,12 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from qgnn_lightning.data._batch import GraphBatch, assemble
+from qgnn_lightning.data._batching import BatchingName, Place, TrainLoader, make_batching
 from qgnn_lightning.data._cache import cache_folder
 from qgnn_lightning.data._features import normalize_rows
 from qgnn_lightning.data._loader import FullGraphLoader
-from qgnn_lightning.data._neighbor_loader import NeighborLoader, NeighborOptions, SeedSampler
-from qgnn_lightning.data._partition import PartitionerName, PartitionOptions, partition
-from qgnn_lightning.data._partition_loader import PartitionLoader, PartitionSampler
+from qgnn_lightning.data._neighbor_loader import NeighborOptions
+from qgnn_lightning.data._partition import PartitionerName, PartitionOptions
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import PlantedOptions, SourceName, make_source
 from qgnn_lightning.data._splits import Split, pack_split, random_split, unpack_split
@@ -90,7 +90,7 @@ class GraphDataModule(LightningDataModule):
         num_test: int = 1000,
         normalize_features: bool = True,
         steps_per_epoch: int = 1,
-        batching: Literal["full", "partitions", "neighbors"] = "full",
+        batching: BatchingName = "full",
         num_partitions: int = 64,
         partitions_per_batch: int = 4,
         partitioner: PartitionerName = "auto",
@@ -107,29 +107,23 @@ class GraphDataModule(LightningDataModule):
         graph_seed: int = 0,
     ) -> None:
         super().__init__()
-        if steps_per_epoch < 1:
-            raise GraphDataError(f"steps_per_epoch must be at least 1, got {steps_per_epoch}")
         if split not in ("public", "random"):
             raise GraphDataError(f"split must be 'public' or 'random', got {split!r}")
-        if batching not in ("full", "partitions", "neighbors"):
-            raise GraphDataError(
-                f"batching must be 'full', 'partitions' or 'neighbors', got {batching!r}"
-            )
-        if batching != "full" and steps_per_epoch > 1:
-            raise GraphDataError(
-                f"steps_per_epoch must be 1 with batching {batching!r}, got {steps_per_epoch}: "
-                "an epoch is one pass over the training nodes"
-            )
-        self._partitioning: PartitionOptions | None = None
-        self._neighbors: NeighborOptions | None = None
-        if batching == "partitions":
-            self._partitioning = PartitionOptions(
-                num_partitions, partitions_per_batch, partitioner, partition_seed
-            )
-        elif batching == "neighbors":
-            self._neighbors = NeighborOptions(
-                seeds_per_batch, num_hops, num_neighbors, partition_seed
-            )
+        self._batching = make_batching(
+            batching,
+            steps_per_epoch=steps_per_epoch,
+            partitions=partial(
+                PartitionOptions,
+                num_partitions,
+                partitions_per_batch,
+                partitioner,
+                partition_seed,
+            ),
+            neighbors=partial(
+                NeighborOptions, seeds_per_batch, num_hops, num_neighbors, partition_seed
+            ),
+            cache_dir=cache_folder(cache_dir),
+        )
         planted = partial(
             PlantedOptions,
             num_nodes=num_nodes,
@@ -159,11 +153,8 @@ class GraphDataModule(LightningDataModule):
         self._split = split
         self._download = download
         self._normalize_features = normalize_features
-        self._steps_per_epoch = steps_per_epoch
-        self._cache_dir = cache_folder(cache_dir)
         self._graph: GraphBatch | None = None
         self._names = GraphNames()
-        self._parts: list[Tensor] | None = None
         self._placed: tuple[torch.device, GraphBatch] | None = None
 
     @classmethod
@@ -245,9 +236,8 @@ class GraphDataModule(LightningDataModule):
             raw = self.read()
             self._names = raw.names
             self._graph = self._prepare(raw, self.choose_split(raw))
-        if self._partitioning and self._parts is None and stage in ("fit", None):
-            self._sampler(self._partitioning)  # refuses parts that cannot be dealt out
-            self._parts = partition(self.graph.adjacency, self._partitioning, self._cache_dir)
+        if stage in ("fit", None):
+            self._batching.prepare(self.graph, self._place)
 
     def read(self) -> RawGraph:
         """Read and check the graph as its source has it.
@@ -259,21 +249,12 @@ class GraphDataModule(LightningDataModule):
         validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
         return raw
 
-    def train_dataloader(self) -> FullGraphLoader | PartitionLoader | NeighborLoader:
+    def train_dataloader(self) -> TrainLoader:
         """The graph, ``steps_per_epoch`` times; or all its parts or training nodes, once."""
-        if self._neighbors is not None:
-            train = self.graph.train_mask.nonzero().flatten()
-            sampler = SeedSampler(train, self._neighbors, *self._place)
-            return NeighborLoader(self.graph, self._neighbors, sampler)
-        if self._partitioning is None or self._parts is None:
-            return FullGraphLoader(self.graph, self._steps_per_epoch)
-        return PartitionLoader(self.graph, self._parts, self._sampler(self._partitioning))
-
-    def _sampler(self, options: PartitionOptions) -> PartitionSampler:
-        return PartitionSampler(options, *self._place)
+        return self._batching.loader(self.graph, self._place)
 
     @property
-    def _place(self) -> tuple[int, int]:
+    def _place(self) -> Place:
         """Number of this process, and of all processes."""
         if self.trainer is None:
             return 0, 1
@@ -344,11 +325,11 @@ class GraphDataModule(LightningDataModule):
 
     def _refuse_several_devices(self) -> None:
         _, world_size = self._place
-        if world_size > 1 and self._partitioning is None and self._neighbors is None:
+        if world_size > 1 and not self._batching.shared:
             raise RuntimeError(
                 f"A full graph on {world_size} devices would train {world_size} identical copies. "
                 "Set data.batching to partitions, so that each device trains on its own parts; or "
-                "Set trainer.devices to 1, and use the other devices for other seeds, one run each"
+                "set trainer.devices to 1, and use the other devices for other seeds, one run each"
             )
 
     def _prepare(self, raw: RawGraph, split: Split) -> GraphBatch:

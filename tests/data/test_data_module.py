@@ -126,12 +126,12 @@ def test_the_graph_is_moved_once(graph):
 
 def test_several_devices_are_refused_with_what_helps(graph):
     data = GraphDataModule.from_graph(graph)
-    data.trainer = types.SimpleNamespace(world_size=4)
+    data.trainer = types.SimpleNamespace(world_size=4, global_rank=0)
     with pytest.raises(RuntimeError, match="on 4 devices would train 4 identical copies") as error:
         data.setup("fit")
-    assert "Set trainer.devices to 1" in str(error.value)
+    assert "set trainer.devices to 1" in str(error.value)
     assert "seeds" in str(error.value)
-    data.trainer = types.SimpleNamespace(world_size=1)
+    data.trainer = types.SimpleNamespace(world_size=1, global_rank=0)
     data.setup("fit")
 
 
