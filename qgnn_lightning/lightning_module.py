@@ -23,14 +23,16 @@ from qgnn_lightning.nn import (
     SmoothnessAwarePropagation,
     parameter_groups,
 )
-from qgnn_lightning.objectives import consistency_loss, distillation_loss
+from qgnn_lightning.objectives import (
+    check_finite_loss,
+    check_finite_state,
+    check_training_options,
+    consistency_loss,
+    distillation_loss,
+)
 from qgnn_lightning.quantization import QuantizerName, make_precision, synchronize
 
 _NO_LABEL = -1
-
-
-class NonFiniteError(RuntimeError):
-    """The training produced NaN or infinity."""
 
 
 class Prediction(NamedTuple):
@@ -153,7 +155,7 @@ class NodeClassifier(LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        _check_training(self.hparams)
+        check_training_options(self.hparams)
         self.network_config = NetworkConfig(
             hidden_features=hidden_features,
             dropout=dropout,
@@ -238,7 +240,7 @@ class NodeClassifier(LightningModule):
         if hparams["consistency"]:
             disagreement = consistency_loss(views, hparams["sharpening"])
             loss = loss + hparams["consistency"] * disagreement
-        self._check_finite(loss)
+        check_finite_loss(loss, self.network, self.global_step)
         if self.trainer.world_size > 1:
             # DDP waits for a gradient of every parameter; not every step uses all ranges.
             loss = loss + 0 * sum(parameter.sum() for parameter in self.network.parameters())
@@ -355,48 +357,4 @@ class NodeClassifier(LightningModule):
         Raises:
             NonFiniteError: If a weight or a range is NaN or infinite.
         """
-        name = self._first_bad_layer()
-        if name is not None:
-            raise NonFiniteError(
-                f"no checkpoint is written after step {self.global_step}: the first bad layer is "
-                f"network.{name}; try a lower learning_rate"
-            )
-
-    def _first_bad_layer(self) -> str | None:
-        state = self.network.state_dict()
-        return next((name for name in state if not bool(state[name].isfinite().all())), None)
-
-    def _check_finite(self, loss: Tensor) -> None:
-        if bool(loss.isfinite()):
-            return
-        name = self._first_bad_layer()
-        if name is not None:
-            raise NonFiniteError(
-                f"loss is {loss.item()} in step {self.global_step}: the first bad layer is "
-                f"network.{name}; try a lower learning_rate"
-            )
-        raise NonFiniteError(
-            f"loss is {loss.item()} in step {self.global_step}, though every weight and range "
-            "is finite: check the features, and try a lower learning_rate"
-        )
-
-
-def _check_training(hparams: Any) -> None:
-    rules = {
-        "learning_rate": (hparams["learning_rate"] > 0, "positive"),
-        "weight_decay": (hparams["weight_decay"] >= 0, "at least 0"),
-        "part_weight_decay": (
-            all(decay >= 0 for decay in (hparams["part_weight_decay"] or {}).values()),
-            "at least 0 for each part",
-        ),
-        "range_learning_rate": (hparams["range_learning_rate"] >= 0, "at least 0"),
-        "lr_decay": (0 < hparams["lr_decay"] <= 1, "in (0, 1]"),
-        "lr_decay_every": (hparams["lr_decay_every"] >= 1, "at least 1"),
-        "distillation_weight": (0 <= hparams["distillation_weight"] <= 1, "in [0, 1]"),
-        "temperature": (hparams["temperature"] > 0, "positive"),
-        "consistency": (hparams["consistency"] >= 0, "at least 0"),
-        "sharpening": (0 < hparams["sharpening"] <= 1, "in (0, 1]"),
-    }
-    for name, (holds, rule) in rules.items():
-        if not holds:
-            raise ValueError(f"{name} must be {rule}, got {hparams[name]}")
+        check_finite_state(self.network, self.global_step)

@@ -16,19 +16,13 @@ from qgnn_lightning.callbacks import Subject, measure_all
 from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._errors import UsageError, describe
 from qgnn_lightning.cli._packed import trained_network
-from qgnn_lightning.cli._processes import (
-    LostProcessError,
-    announce_run_directory,
-    announced_run_directory,
-    check_run_directory_is_known,
-    is_first,
-    is_lost_process,
-)
+from qgnn_lightning.cli._processes import LostProcessError, is_first, is_lost_process
 from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
-from qgnn_lightning.cli._stored_arguments import load_checkpoint
+from qgnn_lightning.cli._run_place import experiment_folder, make_run_directory
 from qgnn_lightning.data import GraphDataModule
-from qgnn_lightning.lightning_module import NodeClassifier, NonFiniteError
+from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.objectives import NonFiniteError
 from qgnn_lightning.run import (
     BestCheckpoint,
     CheckpointError,
@@ -47,7 +41,6 @@ from qgnn_lightning.run import (
     network_summary,
     plan_training,
     prediction_writer,
-    rewind,
     split_accuracies,
     write_json,
     write_predictions,
@@ -109,7 +102,8 @@ class Application(CommandLine):
             kwargs |= {"logger": False, "callbacks": self._callbacks()}
             return self._with_data(super().instantiate_trainer(**kwargs))
         self._check_teacher()
-        self._run = self._make_run_directory()
+        ckpt_path = None if self.ckpt_path is None else Path(self.ckpt_path)
+        self._run = make_run_directory(self.options, ckpt_path)
         try:
             kwargs |= self._run_arguments(self._run)
             trainer = self._with_data(super().instantiate_trainer(**kwargs))
@@ -139,41 +133,6 @@ class Application(CommandLine):
         if self.datamodule.num_nodes * width < _LARGE_ENOUGH_FOR_THREADS:
             torch.set_num_threads(1)
         return trainer
-
-    def _make_run_directory(self) -> RunDirectory:
-        """The directory of the run; the first process makes it, the others are told."""
-        check_run_directory_is_known(self.options["run_dir"])
-        if is_first():
-            run = self._new_run_directory()
-            announce_run_directory(run.path)
-            return run
-        return RunDirectory(announced_run_directory() or Path(self.options["run_dir"]).expanduser())
-
-    def _new_run_directory(self) -> RunDirectory:
-        given = self.options["run_dir"]
-        path = None if given is None else Path(given).expanduser()
-        if self.ckpt_path is not None:
-            run = RunDirectory.continued(Path(self.ckpt_path), path)
-            if run is not None:
-                rewind(run, load_checkpoint(Path(self.ckpt_path))["global_step"])
-                return run
-        if self.options["resume"] == "auto":
-            assert path is not None
-            run = RunDirectory.started_again(path)
-            rewind(run, 0)
-            return run
-        if path is not None:
-            return RunDirectory.named(path)
-        root = Path(self.options["trainer"]["default_root_dir"] or "runs")
-        return RunDirectory.next_version(root.expanduser() / self._experiment)
-
-    @property
-    def _experiment(self) -> str:
-        data, model = self.options["data"], self.options["model"]
-        parts = [data["name"] or data["source"], model["architecture"], model["bits"]]
-        if model["architecture"] == "decoupled":
-            del parts[1]
-        return "_".join(parts).lower().replace("-", "_")
 
     def _run_arguments(self, run: RunDirectory) -> dict[str, Any]:
         """Arguments of the trainer that belong to a directory."""
@@ -223,7 +182,8 @@ class Application(CommandLine):
         if self.options["dry_run"]:
             self._check_teacher()
             length = self.trainer.max_epochs, self.options["data"]["steps_per_epoch"]
-            self._say(plan_table(plan_training(model, datamodule.graph), length, self._place))
+            place = self.options["run_dir"] or experiment_folder(self.options) / "version_N"
+            self._say(plan_table(plan_training(model, datamodule.graph), length, str(place)))
             return
         if self._run is not None and is_first():
             self._say(f"run directory  {self._run.path}")
@@ -290,12 +250,6 @@ class Application(CommandLine):
         """Print, unless nothing is to be said."""
         if not self._quiet:
             print(text, flush=True)
-
-    @property
-    def _place(self) -> str:
-        """Where a run would be kept."""
-        root = self.options["trainer"]["default_root_dir"] or "runs"
-        return str(self.options["run_dir"] or Path(root) / self._experiment / "version_N")
 
     def _results(self, seconds: float) -> dict[str, Any]:
         network = self.model.network.eval()

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 
-from qgnn_lightning.lightning_module import NonFiniteError
+from qgnn_lightning.objectives import NonFiniteError
 from qgnn_lightning.run._checkpoint_files import CheckpointError, read_checkpoint
 from qgnn_lightning.storage import unfinished_path
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 
-from qgnn_lightning.lightning_module import NonFiniteError
+from qgnn_lightning.objectives import NonFiniteError
 from qgnn_lightning.run import BestCheckpoint, CheckpointError, LastCheckpoint
 
 

@@ -1,0 +1,69 @@
+"""Where a training keeps what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qgnn_lightning.cli._processes import (
+    announce_run_directory,
+    announced_run_directory,
+    check_run_directory_is_known,
+    is_first,
+)
+from qgnn_lightning.cli._stored_arguments import load_checkpoint
+from qgnn_lightning.run import RunDirectory, rewind
+
+
+def experiment_folder(options: Mapping[str, Any]) -> Path:
+    """Folder of all runs with the same data, architecture and bits.
+
+    Args:
+        options: The options of ``fit``.
+    """
+    data, model = options["data"], options["model"]
+    parts = [data["name"] or data["source"], model["architecture"], model["bits"]]
+    if model["architecture"] == "decoupled":
+        del parts[1]
+    root = Path(options["trainer"]["default_root_dir"] or "runs").expanduser()
+    return root / "_".join(parts).lower().replace("-", "_")
+
+
+def make_run_directory(options: Mapping[str, Any], ckpt_path: Path | None) -> RunDirectory:
+    """The directory of a run; the first process makes it, the others are told.
+
+    Args:
+        options: The options of ``fit``.
+        ckpt_path: Checkpoint to go on from; its run is then continued, where it has one.
+
+    Raises:
+        RunDirectoryError: If it cannot be made, or is that of another run.
+    """
+    given = None if options["run_dir"] is None else Path(options["run_dir"]).expanduser()
+    check_run_directory_is_known(options["run_dir"])
+    if not is_first():
+        told = announced_run_directory() or given
+        assert told is not None
+        return RunDirectory(told)
+    run = _directory_of_first(options, given, ckpt_path)
+    announce_run_directory(run.path)
+    return run
+
+
+def _directory_of_first(
+    options: Mapping[str, Any], given: Path | None, ckpt_path: Path | None
+) -> RunDirectory:
+    if ckpt_path is not None:
+        run = RunDirectory.continued(ckpt_path, given)
+        if run is not None:
+            rewind(run, load_checkpoint(ckpt_path)["global_step"])
+            return run
+    if options["resume"] == "auto":
+        assert given is not None
+        run = RunDirectory.started_again(given)
+        rewind(run, 0)
+        return run
+    if given is not None:
+        return RunDirectory.named(given)
+    return RunDirectory.next_version(experiment_folder(options))
