@@ -16,6 +16,7 @@ FIGURES = PROJECT / "docs" / "figures"
 DOCUMENTS = (PROJECT / "README.md", PROJECT / "docs" / "experiments.md")
 BITS = {"float32": "32", "int8": "8", "int4": "4", "int2": "2"}
 GRAPHS = {"digits": "Digits", "cora": "Cora", "citeseer": "CiteSeer"}
+STYLES = {"smoothness-aware, consistency": "--", "smoothness-aware": "-", "gcn": ":"}
 COLOURS = {"float32": "#555555", "int8": "#2ca02c", "int4": "#1f77b4", "int2": "#d95f02"}
 
 Cell = dict[str, Any]
@@ -47,11 +48,13 @@ def _texts(cell: Cell, *axes: str) -> list[str]:
 
 
 def accuracy(cell: Cell | None) -> str:
-    """Mean and standard deviation in percent."""
+    """Mean and standard deviation in percent; of one seed, its accuracy."""
     if cell is None:
         return "-"
     found = cell["summary"]["accuracy.test"]
-    return f"{100 * found['mean']:.1f} ± {100 * (found['std'] or 0):.1f}"
+    if found["std"] is None:
+        return f"{100 * found['mean']:.1f} (1 seed)"
+    return f"{100 * found['mean']:.1f} ± {100 * found['std']:.1f}"
 
 
 def mean(cell: Cell, measure: str) -> float | None:
@@ -180,7 +183,7 @@ def draw_depth() -> None:
     found = [cell for cell in by_depth() if cell["summary"]]
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     for axes, graph in zip(figure.subplots(1, 2, sharey=True), ("cora", "citeseer"), strict=True):
-        for method, style in (("smoothness-aware", "-"), ("gcn", ":")):
+        for method, style in STYLES.items():
             for bits in ("float32", "int2"):
                 line = [
                     (int(one["values"]["model.num_steps"]), one["summary"]["accuracy.test"])
@@ -188,6 +191,8 @@ def draw_depth() -> None:
                     if (one["values"]["graph"], one["values"]["method"], one["values"]["bits"])
                     == (graph, method, bits)
                 ]
+                if not line:
+                    continue
                 axes.errorbar(
                     [depth for depth, _ in line],
                     [100 * value["mean"] for _, value in line],
