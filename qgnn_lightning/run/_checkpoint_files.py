@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         _check_archive(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of torch, about what only a foreign pickle holds
+            warnings.simplefilter("ignore")
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         _check_tensors(checkpoint)
     except Exception as error:  # torch and zipfile let any error through
         raise CheckpointError(f"{path} is not a whole checkpoint of this program") from error

@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import random
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -86,6 +87,18 @@ def test_only_what_our_checkpoints_name_is_called(stored, tmp_path, monkeypatch,
     with pytest.raises(CheckpointError, match=r"not a whole checkpoint of this program"):
         read_checkpoint(stored)
     assert not Path("crafted").exists()
+
+
+def test_what_torch_remarks_on_a_foreign_pickle_is_not_said(stored, monkeypatch):
+    def load(*args, **options):
+        warnings.warn("TypedStorage is deprecated", UserWarning, stacklevel=2)
+        raise pickle.UnpicklingError("not ours")
+
+    monkeypatch.setattr(torch, "load", load)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(CheckpointError, match="is not a whole checkpoint of this program"):
+            read_checkpoint(stored)
 
 
 def test_no_tensor_is_larger_than_the_file(stored):
