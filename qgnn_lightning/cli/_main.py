@@ -57,7 +57,7 @@ options:
   --debug        show where an error comes from (also QGNN_DEBUG=1)
 
 exit codes:
-  0 done; 1 failed; 2 wrong usage; 130 stopped by Ctrl-C; 143 stopped by SIGTERM
+  0 done; 1 failed; 2 wrong usage; 130 stopped by Ctrl-C, 138 by SIGUSR1, 143 by SIGTERM
 
 examples:
   qgnn fit                                      handwritten digits at 2 bits, no download

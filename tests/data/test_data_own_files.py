@@ -158,7 +158,14 @@ FAULTS = {
     ("features.csv", "a\n1\n2\n"): "must have a row for each of the 4 nodes, got 2",
     ("features.csv", "a\n1\n2\n3\n4\n5\n"): "line 6: must not have more rows than there are nodes",
     ("features.csv", "node\nann\nbob\neve\ndan\n"): "x must have nodes and features",
-    ("labels.csv", "node,label\nann,\n"): "line 2: label of node 'ann' must not be empty",
+    ("labels.csv", "node,label\nann,\n"): (
+        "line 2: label of node 'ann' must not be empty: where it is unknown, give any label, and"
+    ),
+    (
+        "labels.csv",
+        "node;label\nann;a\n",
+    ): "got node;label; columns are set apart by commas, not by semicolons",
+    ("labels.csv", "node\tlabel\nann\ta\n"): "set apart by commas, not by tabs",
     ("labels.csv", "node,label\nann,a\nann,b\n"): "line 3: node 'ann' must appear once",
     ("labels.csv", "node,class\nann,a\n"): "must have the columns label, and may have node",
     ("split.csv", "node,split\nann,training\n"): (

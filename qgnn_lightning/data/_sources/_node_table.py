@@ -65,7 +65,10 @@ def read_labels(table: Table) -> Labels:
     for row in table.rows:
         name = str(len(labels)) if node is None else row.cells[node]
         if not row.cells[label]:
-            raise row.fault(f"label of node {name!r} must not be empty")
+            raise row.fault(
+                f"label of node {name!r} must not be empty: where it is unknown, give any label, "
+                "and leave the node's split empty"
+            )
         if name in nodes:
             raise row.fault(f"node {name!r} must appear once")
         nodes[name] = len(labels)

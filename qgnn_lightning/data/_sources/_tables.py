@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from qgnn_lightning.data._validation import GraphDataError
 
+_OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
+
 
 class Row(NamedTuple):
     """One row of a table.
@@ -63,9 +65,11 @@ class Table:
         if set(needed) <= set(self.header) <= known and len(set(self.header)) == len(self.header):
             return
         more = f", and may have {', '.join(optional)}" if optional else ""
+        apart = [name for mark, name in _OTHER_MARKS.items() if mark in "".join(self.header)]
+        hint = f"; columns are set apart by commas, not by {apart[0]}" if apart else ""
         raise GraphDataError(
             f"{self.path} must have the columns {', '.join(needed)}{more}, "
-            f"got {', '.join(self.header)[:200] or 'none'}"
+            f"got {', '.join(self.header)[:200] or 'none'}{hint}"
         )
 
 
