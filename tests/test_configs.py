@@ -47,6 +47,7 @@ def synthetic(monkeypatch) -> None:
     monkeypatch.setattr(GraphDataModule, "prepare_data", lambda self: None)
     monkeypatch.setattr(GraphDataModule, "setup", lambda self, stage=None: None)
     monkeypatch.setattr(GraphDataModule, "graph", property(lambda self: graph))
+    monkeypatch.setattr(GraphDataModule, "train_dataloader", GraphDataModule.val_dataloader)
 
 
 def _name(path: Path) -> str:

@@ -3,7 +3,7 @@
     python benchmarks/training/partitions.py --epochs 3
 
 Both train the same number of epochs, passes over the training nodes, on the same graph with the
-same network; each runs in a process of its own. Memory is the peak that the training adds to the
+same network; each runs in a process of its own, at the same time. Memory is the peak that the training adds to the
 process that holds the graph, evaluation on the whole graph included. Both run with
 MALLOC_MMAP_THRESHOLD_=1048576: otherwise glibc keeps freed tensors below 32 MB, and the peak shows
 what it keeps and not what is needed.
@@ -119,6 +119,16 @@ def measure(options: argparse.Namespace, batching: str) -> dict:
     }
 
 
+def _start(batching: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, __file__, *sys.argv[1:], "--only", batching],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": str(1 << 20)},
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--num-nodes", type=int, default=169_343)
@@ -136,17 +146,12 @@ def main() -> None:
         print(json.dumps(measure(options, options.only)))
         return
     found = {}
-    for batching in ("partitions", "full"):
-        command = [sys.executable, __file__, *sys.argv[1:], "--only", batching]
-        output = subprocess.run(
-            command,
-            cwd=PROJECT,
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "MALLOC_MMAP_THRESHOLD_": str(1 << 20)},
-        )
-        found[batching] = json.loads(output.stdout.splitlines()[-1])
+    processes = {name: _start(name) for name in ("partitions", "full")}
+    for batching, process in processes.items():
+        output, _ = process.communicate()
+        if process.returncode:
+            sys.exit(f"{batching} failed")
+        found[batching] = json.loads(output.splitlines()[-1])
         print(batching, json.dumps(found[batching]), flush=True)
     ratio = found["full"]["peak_bytes_added"] / found["partitions"]["peak_bytes_added"]
     print(f"memory ratio {ratio:.1f}")

@@ -215,9 +215,12 @@ class Application(CommandLine):
         return f"another process of this run has ended; go on with: {again} ({error})"
 
     def _say_how_to_go_on(self, stop: Stopped) -> None:
-        if self._run is not None and self._run.last.is_file() and is_first():
-            again = f"qgnn fit {self._run.how_to_continue}"
-            print(f"qgnn fit: stopped by {stop.name}; go on with: {again}", file=sys.stderr)
+        if not is_first():
+            return
+        then = "no checkpoint was written"
+        if self._run is not None and self._run.last.is_file():
+            then = f"go on with: qgnn fit {self._run.how_to_continue}"
+        print(f"qgnn fit: stopped by {stop.name}; {then}", file=sys.stderr)
 
     def _finish(self, run: RunDirectory, seconds: float) -> None:
         """Test the best epoch, write and print the results."""
@@ -244,7 +247,8 @@ class Application(CommandLine):
         if self.options["export"] is not None:
             self._say(f"packed         {self.options['export']}")
         self._say(f"report         qgnn report {run.path}")
-        self._say(f"curves         tensorboard --logdir {run.path.parent}")
+        curves = run.path.parent if self.options["run_dir"] is None else run.path
+        self._say(f"curves         tensorboard --logdir {curves}")
 
     def _say(self, text: str) -> None:
         """Print, unless nothing is to be said."""

@@ -23,7 +23,7 @@ def describe_graph(found: GraphStatistics, split: Split | None, names: Sequence[
         "edges": f"{found.num_edges:,} {'directed' if found.directed else 'undirected'}"
         f"{', weighted' if found.weighted else ''}",
         "features": f"{found.num_features:,}, {100 * found.feature_density:.1f} % not zero",
-        "classes": f"{len(found.class_sizes):,}",
+        "classes": _classes(found),
         "degree": f"{found.least_degree:,} to {found.most_degree:,}, "
         f"mean {found.mean_degree:.1f}, median {found.median_degree:g}",
         "isolated": f"{found.num_isolated:,} nodes without an edge",
@@ -34,12 +34,32 @@ def describe_graph(found: GraphStatistics, split: Split | None, names: Sequence[
     lines = [f"{name:<15}{fact}" for name, fact in facts.items()]
     classes = list(zip(names, found.class_sizes, strict=True))
     degrees = [(one.name, one.nodes) for one in found.degrees]
-    return "\n".join([*lines, "", *_bars("class", classes), "", *_bars("degree", degrees)])
+    tables = ["", *_bars("class", classes), "", *_bars("degree", degrees)]
+    return "\n".join([*lines, *_remarks(found, names), *tables])
+
+
+def _remarks(found: GraphStatistics, names: Sequence[str]) -> list[str]:
+    """What is allowed, but seldom meant."""
+    remarks = []
+    if not found.num_edges:
+        remarks.append("there are no edges: nothing is learned from neighbours")
+    small = [name for name, size in zip(names, found.class_sizes, strict=True) if 0 < size <= 2]
+    if small:
+        shown = ", ".join(map(printable, small[:5])) + (", ..." if len(small) > 5 else "")
+        remarks.append(f"classes of one or two nodes, a slip in a label? {shown}")
+    return [f"{'note':<15}{remark}" for remark in remarks]
+
+
+def _classes(found: GraphStatistics) -> str:
+    number = f"{len(found.class_sizes):,}"
+    if not found.num_unlabelled:
+        return number
+    return f"{number}, and {found.num_unlabelled:,} nodes of unknown class"
 
 
 def _homophily(found: GraphStatistics) -> str:
     if found.homophily is None or found.homophily_by_chance is None:
-        return "none, there are no edges"
+        return "none, there are no edges between nodes of known class"
     return (
         f"{100 * found.homophily:.1f} % of the edges join nodes of one class "
         f"({100 * found.homophily_by_chance:.1f} % by chance)"

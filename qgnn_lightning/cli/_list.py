@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
 from pathlib import Path
 
 import qgnn_lightning
@@ -97,6 +99,7 @@ def shipped_configs() -> dict[str, str]:
 
 
 def _first_comment(path: Path) -> str:
-    with path.open(encoding="utf-8") as file:
-        line = file.readline()
-    return line.removeprefix("#").strip() if line.startswith("#") else ""
+    """The first sentence of the comment that a file begins with."""
+    lines = takewhile(lambda line: line.startswith("#"), path.read_text("utf-8").splitlines())
+    text = " ".join(line.removeprefix("#").strip() for line in lines)
+    return re.split(r"(?<=[a-z0-9)])[.:] ", text, maxsplit=1)[0].removesuffix(".")

@@ -44,8 +44,11 @@ def run_export(arguments: list[str]) -> None:
     network = trained_network(options.checkpoint)
     save_packed(freeze(network), output)
     full = sum(4 * parameter.numel() for parameter in network.parameters())
-    size = output.stat().st_size
-    print(f"{output}: {size:,} bytes, {full / size:.1f}x smaller than float32")
+    content = sum(part.num_bytes for part in describe_packed(load_packed(output)))
+    print(
+        f"{output}: {output.stat().st_size:,} bytes, {content:,} of them codes, scales and biases; "
+        f"float32 weights take {full:,}"
+    )
 
 
 def run_info(arguments: list[str]) -> None:

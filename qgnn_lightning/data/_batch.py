@@ -78,7 +78,7 @@ class GraphBatch:
             x: Features, dense or torch.sparse CSR, finite.
             edge_index: Edges, integer, sources in row 0 and targets in row 1. List both
                 directions of an undirected edge. Self-loops are added.
-            y: Class of each node, integer, from 0 up.
+            y: Class of each node, integer, from 0 up; -1 where it is unknown.
             train_mask: Nodes to train on, bool.
             val_mask: Nodes to select the model on, bool.
             test_mask: Nodes to report the accuracy on, bool.
@@ -92,7 +92,7 @@ class GraphBatch:
             GraphDataError: If the tensors are not as described.
         """
         validate_graph(x, edge_index, y, edge_weight=edge_weight)
-        validate_masks(x.shape[0], train_mask, val_mask, test_mask)
+        validate_masks(y, train_mask, val_mask, test_mask)
         return assemble(x, edge_index, y, Split(train_mask, val_mask, test_mask), edge_weight)
 
     @property

@@ -149,7 +149,7 @@ class GraphDataModule(LightningDataModule):
             num_test=num_test,
             seed=split_seed,
         )
-        self._title = source if name is None else f"{source} {name}"
+        self._title = " ".join(filter(None, (source, name or root)))
         self._split = split
         self._download = download
         self._normalize_features = normalize_features
@@ -352,7 +352,7 @@ class GraphDataModule(LightningDataModule):
             split = raw.split
         else:
             raise GraphDataError(f"{self._title} has no public split: set data.split to random")
-        validate_masks(raw.x.shape[0], split.train_mask, split.val_mask, split.test_mask)
+        validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask)
         return split
 
 

@@ -39,7 +39,7 @@ def random_split(
     random splits).
 
     Args:
-        y: Class of each node, int64.
+        y: Class of each node, int64; nodes of unknown class, -1, are in no part.
         num_train_per_class: Training nodes of each class that has nodes.
         num_val: Validation nodes, of any class.
         num_test: Test nodes, of any class.
@@ -51,6 +51,18 @@ def random_split(
     Raises:
         GraphDataError: If a label or a number is out of range, or there are too few nodes.
     """
+    check_labels(y, y.numel())
+    known = y >= 0
+    if not bool(known.all()):
+        drawn = random_split(
+            y[known],
+            num_train_per_class=num_train_per_class,
+            num_val=num_val,
+            num_test=num_test,
+            seed=seed,
+        )
+        masks = (drawn.train_mask, drawn.val_mask, drawn.test_mask)
+        return Split(*(torch.zeros_like(known).masked_scatter(known, mask) for mask in masks))
     _check_counts(y, num_train_per_class, num_val, num_test)
     shuffled = torch.randperm(y.numel(), generator=torch.Generator().manual_seed(seed))
     by_class = shuffled[y[shuffled].argsort(stable=True)]
@@ -92,7 +104,6 @@ def _mask(y: Tensor, nodes: Tensor) -> Tensor:
 
 
 def _check_counts(y: Tensor, num_train_per_class: int, num_val: int, num_test: int) -> None:
-    check_labels(y, y.numel())
     numbers = {
         "num_train_per_class": num_train_per_class,
         "num_val": num_val,

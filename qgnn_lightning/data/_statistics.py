@@ -53,7 +53,9 @@ class GraphStatistics:
         most_degree: Most neighbours of a node.
         degrees: Histogram of the degrees.
         class_sizes: Nodes of each class.
-        homophily: Share of the edges within a class; ``None`` without edges.
+        num_unlabelled: Nodes of unknown class.
+        homophily: Share of the edges within a class, of those between nodes of known class;
+            ``None`` without such edges.
         homophily_by_chance: The same share, expected if edges were drawn again with these degrees.
     """
 
@@ -72,6 +74,7 @@ class GraphStatistics:
     most_degree: int
     degrees: tuple[DegreeBin, ...]
     class_sizes: tuple[int, ...]
+    num_unlabelled: int
     homophily: float | None
     homophily_by_chance: float | None
 
@@ -112,7 +115,8 @@ def graph_statistics(graph: RawGraph) -> GraphStatistics:
         mean_degree=float(degree.double().mean()),
         most_degree=int(degree.max()),
         degrees=degree_histogram(degree),
-        class_sizes=tuple(torch.bincount(labels).tolist()),
+        class_sizes=tuple(torch.bincount(labels[labels >= 0]).tolist()),
+        num_unlabelled=int((labels < 0).sum()),
         homophily=homophily,
         homophily_by_chance=by_chance,
     )
@@ -166,6 +170,8 @@ def _component_sizes(row: Tensor, col: Tensor, num_nodes: int) -> np.ndarray[Any
 
 
 def _homophily(row: Tensor, col: Tensor, labels: Tensor) -> tuple[float, float] | tuple[None, None]:
+    known = (labels[row] >= 0) & (labels[col] >= 0)
+    row, col = row[known], col[known]
     if not row.numel():
         return None, None
     ends = torch.bincount(torch.cat([labels[row], labels[col]])).double()

@@ -25,7 +25,7 @@ def validate_graph(
     Args:
         x: Features, dense or torch.sparse CSR, finite.
         edge_index: Edges, integer, sources in row 0 and targets in row 1.
-        y: Labels, integer, from 0 up; classes without a node are allowed.
+        y: Labels, integer, from 0 up, -1 where unknown; classes without a node are allowed.
         edge_weight: Positive, finite weights, or ``None``.
         num_classes: Number of classes, or ``None`` to take it from the labels.
 
@@ -43,24 +43,31 @@ def validate_graph(
         _check_weights(edge_weight, edge_index.shape[1])
 
 
-def validate_masks(num_nodes: int, train_mask: Tensor, val_mask: Tensor, test_mask: Tensor) -> None:
-    """Check that three masks select non-empty, disjoint sets of nodes.
+def validate_masks(y: Tensor, train_mask: Tensor, val_mask: Tensor, test_mask: Tensor) -> None:
+    """Check that three masks select non-empty, disjoint sets of nodes whose labels are known.
 
     Args:
-        num_nodes: Number of nodes.
+        y: Labels, -1 where unknown.
         train_mask: Nodes to train on, bool.
         val_mask: Nodes to select the model on, bool.
         test_mask: Nodes to report the accuracy on, bool.
 
     Shapes:
-        train_mask, val_mask, test_mask: ``(num_nodes,)``.
+        y, train_mask, val_mask, test_mask: ``(num_nodes,)``.
 
     Raises:
-        GraphDataError: If a mask has another type or shape, is empty, or overlaps another.
+        GraphDataError: If a mask has another type or shape, is empty, overlaps another, or selects
+            a node without a label.
     """
     masks = {"train_mask": train_mask, "val_mask": val_mask, "test_mask": test_mask}
     for name, mask in masks.items():
-        _check_mask(name, mask, num_nodes)
+        _check_mask(name, mask, y.numel())
+        unknown = (mask & (y < 0)).nonzero()
+        if unknown.numel():
+            raise GraphDataError(
+                f"{name} must select nodes with a label, {len(unknown)} have none, "
+                f"the first is node {int(unknown[0])}"
+            )
     for first, second in (
         ("train_mask", "val_mask"),
         ("train_mask", "test_mask"),
@@ -117,7 +124,7 @@ def _check_edges(edge_index: Tensor, num_nodes: int) -> None:
 
 
 def check_labels(y: Tensor, num_nodes: int, num_classes: int | None = None) -> None:
-    """Check that labels are integers from 0 up, one per node."""
+    """Check that labels are integers from 0 up, or -1 where unknown, one per node."""
     if y.shape != (num_nodes,):
         hint = "; drop the last dimension with y.squeeze(1)" if y.shape == (num_nodes, 1) else ""
         raise GraphDataError(
@@ -127,10 +134,13 @@ def check_labels(y: Tensor, num_nodes: int, num_classes: int | None = None) -> N
         raise GraphDataError(f"y must hold integers, got {y.dtype}")
     # A label above the number of nodes would mean more classes than nodes: not a class.
     limit = num_nodes if num_classes is None else num_classes
-    outside = ((y < 0) | (y >= limit)).nonzero()
+    outside = ((y < -1) | (y >= limit)).nonzero()
     if outside.numel():
         node = int(outside[0])
-        raise GraphDataError(f"y must lie in [0, {limit}), got {int(y[node])} at node {node}")
+        raise GraphDataError(
+            f"y must lie in [0, {limit}), or be -1 where it is unknown, "
+            f"got {int(y[node])} at node {node}"
+        )
 
 
 def _check_weights(edge_weight: Tensor, num_edges: int) -> None:

@@ -31,7 +31,7 @@ def test_configurations_are_listed_with_what_they_say(qgnn, tmp_path):
     folder = tmp_path / "configs" / "mine"
     folder.mkdir(parents=True)
     (folder / "one.yaml").write_text("# My own.\nmodel:\n  bits: int2\n")
-    assert "configs/mine/one.yaml  My own.\n" in qgnn("list").out
+    assert "configs/mine/one.yaml  My own\n" in qgnn("list").out
 
 
 def test_torch_is_not_imported():

@@ -128,7 +128,7 @@ def test_weights_of_a_table_and_of_an_array(folder):
 
 def test_a_random_split_needs_no_file(folder):
     (folder / "split.csv").unlink()
-    message = "files has no public split: set data.split to random"
+    message = f"files {folder} has no public split: set data.split to random"
     fault(folder, message)
     counts = {"num_train_per_class": 1, "num_val": 1, "num_test": 1}
     assert int(load(folder, split="random", **counts).train_mask.sum()) == 2
@@ -158,8 +158,12 @@ FAULTS = {
     ("features.csv", "a\n1\n2\n"): "must have a row for each of the 4 nodes, got 2",
     ("features.csv", "a\n1\n2\n3\n4\n5\n"): "line 6: must not have more rows than there are nodes",
     ("features.csv", "node\nann\nbob\neve\ndan\n"): "x must have nodes and features",
-    ("labels.csv", "node,label\nann,\n"): (
-        "line 2: label of node 'ann' must not be empty: where it is unknown, give any label, and"
+    ("labels.csv", "node,label\nann,\n"): "labels.csv must hold a label for at least one node",
+    ("labels.csv", "node,label\nann,a\nbob,b\neve,\ndan,b\n"): (
+        "val_mask must select nodes with a label, 1 have none, the first is node 2"
+    ),
+    ("features.csv", "id,a\nann,1\nbob,2\neve,3\ndan,1\n"): (
+        "id must be a finite number, got 'ann'; names of nodes stand in a column named node"
     ),
     (
         "labels.csv",
@@ -175,6 +179,20 @@ FAULTS = {
 }
 
 
+def test_an_empty_label_is_unknown(folder):
+    (folder / "labels.csv").write_text(LABELS.replace("bob,blue", "bob,"))
+    graph = load(folder)
+    assert graph.y.tolist() == [1, -1, 1, 0]
+    assert graph.num_classes == 2
+    np.save(folder / "labels.npy", np.array(["red", "", "red", "blue"]))
+    (folder / "labels.csv").unlink()
+    for name in ("features", "edges", "split"):
+        path = folder / f"{name}.csv"
+        for number, node in enumerate(("ann", "bob", "eve", "dan")):
+            path.write_text(path.read_text().replace(node, str(number)))
+    assert load(folder).y.tolist() == [1, -1, 1, 0]
+
+
 @pytest.mark.parametrize(("file", "content"), FAULTS)
 def test_faults_of_tables_name_file_line_and_value(folder, file, content):
     (folder / file).write_text(content)
@@ -183,7 +201,7 @@ def test_faults_of_tables_name_file_line_and_value(folder, file, content):
 
 def test_other_bytes_are_no_table(folder):
     (folder / "labels.csv").write_bytes(b"node,label\nann,\xff\n")
-    fault(folder, "labels.csv must be comma-separated text in UTF-8; after line 0")
+    fault(folder, "labels.csv must be comma-separated text in UTF-8, byte 15 is not: save it again")
 
 
 ARRAYS = {

@@ -76,9 +76,18 @@ def test_impossible_counts_are_refused(counts, message):
         random_split(_Y, num_train_per_class=per_class, num_val=num_val, num_test=num_test, seed=0)
 
 
+def test_unknown_labels_are_in_no_part():
+    unknown = torch.arange(_Y.numel()) % 4 == 0
+    y = _Y.masked_fill(unknown, -1)
+    counts = {"num_train_per_class": 5, "num_val": 3, "num_test": 4, "seed": 1}
+    masks = _masks(random_split(y, **counts))
+    assert not (masks & unknown).any()
+    assert torch.equal(masks[:, ~unknown], _masks(random_split(_Y[~unknown], **counts)))
+
+
 def test_labels_are_checked():
-    with pytest.raises(GraphDataError, match="got -1 at node 0"):
-        random_split(_Y - 1, num_train_per_class=1, num_val=1, num_test=1, seed=0)
+    with pytest.raises(GraphDataError, match="got -2 at node 0"):
+        random_split(_Y - 2, num_train_per_class=1, num_val=1, num_test=1, seed=0)
 
 
 @pytest.mark.parametrize("num_nodes", [8, 9, 100])

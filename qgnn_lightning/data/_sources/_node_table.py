@@ -27,7 +27,7 @@ class Labels:
 
     Args:
         nodes: Number of each node by its name.
-        y: Class of each node, int64.
+        y: Class of each node, int64; -1 where it is unknown.
         names: Names of nodes and classes, where the file has any.
 
     Shapes:
@@ -40,11 +40,18 @@ class Labels:
 
 
 def number_classes(labels: list[str]) -> tuple[Tensor, tuple[str, ...] | None]:
-    """Whole numbers stay as they are; other labels are names, numbered in alphabetical order."""
-    if all(label.isascii() and label.isdecimal() and len(label) < 10 for label in labels):
-        return torch.tensor([int(label) for label in labels], dtype=torch.int64), None
-    names = tuple(sorted(set(labels)))
-    number = {name: index for index, name in enumerate(names)}
+    """Whole numbers stay as they are; other labels are names, numbered in alphabetical order.
+
+    An empty label is an unknown one, -1.
+    """
+    known = {label for label in labels if label}
+    names = None
+    if all(label.isascii() and label.isdecimal() and len(label) < 10 for label in known):
+        number = {label: int(label) for label in known}
+    else:
+        names = tuple(sorted(known))
+        number = {name: index for index, name in enumerate(names)}
+    number[""] = -1
     return torch.tensor([number[label] for label in labels], dtype=torch.int64), names
 
 
@@ -55,7 +62,7 @@ def read_labels(table: Table) -> Labels:
         table: The table.
 
     Raises:
-        GraphDataError: If a label is empty, or a node is named twice.
+        GraphDataError: If a node is named twice, or no label is known.
     """
     table.require(["label"], [_NODE])
     label, node = table.column("label"), table.column(_NODE)
@@ -64,16 +71,13 @@ def read_labels(table: Table) -> Labels:
     labels: list[str] = []
     for row in table.rows:
         name = str(len(labels)) if node is None else row.cells[node]
-        if not row.cells[label]:
-            raise row.fault(
-                f"label of node {name!r} must not be empty: where it is unknown, give any label, "
-                "and leave the node's split empty"
-            )
         if name in nodes:
             raise row.fault(f"node {name!r} must appear once")
         nodes[name] = len(labels)
         labels.append(row.cells[label])
     y, class_names = number_classes(labels)
+    if labels and not any(labels):
+        raise GraphDataError(f"{table.path} must hold a label for at least one node")
     return Labels(nodes, y, GraphNames(None if node is None else tuple(nodes), class_names))
 
 
@@ -192,7 +196,10 @@ def _number(row: Row, column: int, header: tuple[str, ...]) -> float:
     except ValueError:
         value = math.nan
     if not abs(value) <= _LARGEST:
-        raise row.fault(f"{header[column]} must be a finite number, got {row.cells[column]!r}")
+        hint = "" if _NODE in header else "; names of nodes stand in a column named node"
+        raise row.fault(
+            f"{header[column]} must be a finite number, got {row.cells[column]!r}{hint}"
+        )
     return value
 
 

@@ -61,8 +61,9 @@ class OwnFilesSource(Source):
             GraphDataError: If one is missing.
         """
         if not self._folder.is_dir():
+            found = "got the file" if self._folder.is_file() else "there is none at"
             raise GraphDataError(
-                f"root must be the folder of the graph's files, there is none at {self._folder}"
+                f"root must be the folder of the graph's files, {found} {self._folder}"
             )
         missing = [name for name in _REQUIRED if self._find(name) is None]
         if missing:

@@ -102,7 +102,12 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                 number = reader.line_num
                 if cells:
                     yield number, [cell.strip() for cell in cells]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise GraphDataError(
+            f"{path} must be comma-separated text in UTF-8, byte {error.start} is not: "
+            "save it again with that encoding"
+        ) from error
+    except (OSError, csv.Error) as error:
         raise GraphDataError(
             f"{path} must be comma-separated text in UTF-8; after line {number}: {error}"
         ) from error
