@@ -3,10 +3,10 @@
     python benchmarks/training/partitions.py --epochs 3
 
 Both train the same number of epochs, passes over the training nodes, on the same graph with the
-same network; each runs in a process of its own, at the same time. Memory is the peak that the training adds to the
-process that holds the graph, evaluation on the whole graph included. Both run with
-MALLOC_MMAP_THRESHOLD_=1048576: otherwise glibc keeps freed tensors below 32 MB, and the peak shows
-what it keeps and not what is needed.
+same network; each runs in a process of its own, at the same time. Memory is the peak that the
+training adds to the process that holds the graph, evaluation on the whole graph included. Both run
+with MALLOC_MMAP_THRESHOLD_=131072: otherwise glibc keeps freed tensors of up to 32 MB, and the peak
+shows what it keeps and not what is needed.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _start(batching: str) -> subprocess.Popen[str]:
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": str(1 << 20)},
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": str(1 << 17)},
     )
 
 

@@ -33,6 +33,15 @@ def test_a_folder_is_described(qgnn, folder):
     assert facts["red"].split()[:2] == ["2", "66.7"]
 
 
+def test_what_is_seldom_meant_is_remarked(qgnn, folder):
+    (folder / "labels.csv").write_text("node,label\nann,red\nbob,\neve,rde\n")
+    (folder / "edges.csv").write_text("source,target\n")
+    lines = qgnn("data", "check", str(folder)).out.splitlines()
+    assert "classes        2, and 1 nodes of unknown class" in lines
+    assert "note           there are no edges: nothing is learned from neighbours" in lines
+    assert "note           classes of one or two nodes, a slip in a label? rde, red" in lines
+
+
 def test_a_drawn_split_is_counted(qgnn, folder):
     drawn = ["--data.split=random", "--data.num_train_per_class=1"]
     outcome = qgnn("data", "check", str(folder), *drawn, "--data.num_val=1", "--data.num_test=1")

@@ -37,6 +37,14 @@ def test_a_graph_counted_by_hand():
     assert [(one.name, one.nodes) for one in found.degrees] == [("0", 1), ("1", 4), ("2", 1)]
 
 
+def test_unknown_labels_do_not_count():
+    found = statistics(both([(0, 1), (1, 2), (2, 3)]), 4, [0, 0, 1, -1])
+    assert (found.class_sizes, found.num_unlabelled, found.num_edges) == ((2, 1), 1, 3)
+    assert found.homophily == pytest.approx(1 / 2)  # of 0-1 and 1-2
+    unknown = statistics(both([(0, 1), (1, 2)]), 3, [0, -1, 0])
+    assert (unknown.homophily, unknown.homophily_by_chance) == (None, None)
+
+
 def test_directed_weighted_and_empty_graphs():
     found = statistics([(0, 1), (1, 0), (1, 2)], 3, [0, 1, 0], edge_weight=torch.ones(3))
     assert (found.num_edges, found.directed, found.weighted) == (3, True, True)
