@@ -11,7 +11,8 @@ from lightning.pytorch import Trainer
 from torch.nn import functional
 
 from qgnn_lightning.data import GraphBatch, GraphDataModule
-from qgnn_lightning.lightning_module import NodeClassifier, NonFiniteError
+from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.objectives import NonFiniteError
 
 pytestmark = [
     pytest.mark.filterwarnings("error"),

@@ -116,8 +116,9 @@ def test_model_from_a_checkpoint(network, tmp_path, capsys):
     )
     module.network.load_state_dict(network.state_dict())
     path = tmp_path / "best.ckpt"
-    stored = {"state_dict": module.state_dict(), "hyper_parameters": dict(module.hparams)}
-    torch.save(stored, path)
+    progress = {"epoch": 0, "global_step": 0, "pytorch-lightning_version": "2.6.0"}
+    parts = {"state_dict": module.state_dict(), "hyper_parameters": dict(module.hparams)}
+    torch.save(progress | parts, path)
     run_bench([*MODEL, f"--ckpt={path}"])
     assert "bit for bit: 1 of 1 (max deviation 0)" in capsys.readouterr().out
 
