@@ -8,6 +8,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from qgnn_lightning.data import GraphBatch
 from qgnn_lightning.graph import Adjacency
 
 seeds = st.integers(0, 2**31)
@@ -87,3 +88,11 @@ def ring_with_chords(num_nodes: int, seed: int = 0) -> RandomGraph:
     edges = [(i, (i + 1) % num_nodes) for i in range(num_nodes)]
     edges += [(int(i), int(j)) for i, j in chords]
     return RandomGraph(tuple(edges + [(j, i) for i, j in edges]), num_nodes)
+
+
+def labelled_ring() -> GraphBatch:
+    """60 nodes of 5 classes, a third of them in each part of the split."""
+    nodes = torch.arange(60)
+    x = torch.rand(60, 4, generator=torch.Generator().manual_seed(0))
+    masks = (nodes % 3 == part for part in range(3))
+    return GraphBatch.from_tensors(x, ring_with_chords(60).edge_index, nodes % 5, *masks)

@@ -30,17 +30,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from small_graph import DATA
 
 from qgnn_lightning.cli import main as qgnn
 from qgnn_lightning.provenance import commit
 from qgnn_lightning.storage import atomic_path
 
 RESULT = Path(__file__).parent / "results" / "fuzz.json"
-DATA = [
-    "--data.source=block_model", "--data.split=random", "--data.num_nodes=60",
-    "--data.num_edges=150", "--data.num_classes=3", "--data.num_features=8",
-    "--data.num_train_per_class=4", "--data.num_val=10", "--data.num_test=10",
-]  # fmt: skip
 FIT = [
     "--model.num_steps=3",
     "--model.hidden_features=8",

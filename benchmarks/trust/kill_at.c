@@ -92,22 +92,16 @@ static int opened(const char *path, int flags) {
   return (flags & (O_WRONLY | O_RDWR)) && inside(path) && is_last();
 }
 
-int open(const char *path, int flags, ...) {
-  REAL(open)
-  va_list rest;
-  va_start(rest, flags);
-  mode_t mode = va_arg(rest, mode_t);
-  va_end(rest);
-  if (opened(path, flags)) end();
-  return real(path, flags, mode);
-}
+#define OPEN(name)                               \
+  int name(const char *path, int flags, ...) {   \
+    REAL(name)                                   \
+    va_list rest;                                \
+    va_start(rest, flags);                       \
+    mode_t mode = va_arg(rest, mode_t);          \
+    va_end(rest);                                \
+    if (opened(path, flags)) end();              \
+    return real(path, flags, mode);              \
+  }
 
-int open64(const char *path, int flags, ...) {
-  REAL(open64)
-  va_list rest;
-  va_start(rest, flags);
-  mode_t mode = va_arg(rest, mode_t);
-  va_end(rest);
-  if (opened(path, flags)) end();
-  return real(path, flags, mode);
-}
+OPEN(open)
+OPEN(open64)

@@ -22,12 +22,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from interruptions import state
+from small_graph import DATA
 
 from qgnn_lightning.cli import main as qgnn
 from qgnn_lightning.provenance import commit
@@ -35,12 +37,7 @@ from qgnn_lightning.run import read_checkpoint
 from qgnn_lightning.storage import atomic_path
 
 HERE = Path(__file__).parent
-SMALL = [
-    "--data.source=block_model", "--data.split=random", "--data.num_nodes=60",
-    "--data.num_edges=150", "--data.num_classes=3", "--data.num_features=8",
-    "--data.num_train_per_class=4", "--data.num_val=10", "--data.num_test=10",
-]  # fmt: skip
-FIT = ["fit", *SMALL, "--model.num_steps=3", "--model.hidden_features=8", "--resume=auto"]
+FIT = ["fit", *DATA, "--model.num_steps=3", "--model.hidden_features=8", "--resume=auto"]
 FIT += ["--trainer.max_epochs=27", "--histograms.every_n_epochs=2", "--model.dropout=0.5"]
 _MOST = 5000
 
@@ -113,34 +110,63 @@ def after_kill(run: Path) -> list[str]:
     return wrong
 
 
+@dataclass
+class Sweep:
+    """A command that is killed before every n-th change of files, and what was wrong then."""
+
+    every: int
+    changes: int = 0
+    kills: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def note(self, *faults: str) -> None:
+        """Write down what was wrong at this kill."""
+        self.wrong += [f"{self.changes}: {one}" for one in faults]
+
+    def killed(
+        self, command: list[str], folder: Path, prepare: Callable[[], object]
+    ) -> Iterator[None]:
+        """Kill the command once at each of the places, until it comes to its end."""
+        for number in range(0, _MOST, self.every):
+            self.changes = number
+            prepare()
+            code, error = forked(command, folder, self.changes)
+            if code == 0:
+                return
+            self.kills += 1
+            if code != -signal.SIGKILL:
+                self.note(f"exit code {code}: {error}")
+            yield
+
+    def result(self) -> dict[str, Any]:
+        """As the result file has it."""
+        return {"changes": self.changes, "kills": self.kills, "wrong": self.wrong}
+
+
 def fit_is_continued(folder: Path, start: Path | None, every: int) -> dict[str, Any]:
     """Kill ``qgnn fit --resume auto``, on an empty folder or one in which a run was broken off."""
     straight = folder / "straight"
     if not straight.exists():
         assert forked([*FIT, f"--run_dir={straight}"], straight)[0] == 0
-    expected = state(straight)
-    run, number, kills, wrong = folder / "run", 0, 0, []
-    for number in range(0, _MOST, every):
+    expected, run, sweep = state(straight), folder / "run", Sweep(every)
+    command = [*FIT, f"--run_dir={run}"]
+
+    def prepare() -> None:
         shutil.rmtree(run, ignore_errors=True)
         if start is not None:
             shutil.copytree(start, run)
-        command = [*FIT, f"--run_dir={run}"]
-        code, error = forked(command, run, number)
-        if code == 0:
-            break
-        kills += 1
-        if code != -signal.SIGKILL:
-            wrong.append(f"{number}: exit code {code}: {error}")
-        wrong += [f"{number}: {one}" for one in after_kill(run)]
+
+    for _ in sweep.killed(command, run, prepare):
+        sweep.note(*after_kill(run))
         code, error = forked(command, run)
         if code:
-            wrong.append(f"{number}: restart ends with {code}: {error}")
+            sweep.note(f"restart ends with {code}: {error}")
             continue
         found = state(run)
-        wrong += [f"{number}: {one} differs" for one in expected if expected[one] != found[one]]
-        wrong += [f"{number}: {one.name} is left" for one in run.rglob(".unfinished*")]
-        print(number, wrong[-3:], flush=True)
-    return {"changes": number, "kills": kills, "wrong": wrong}
+        sweep.note(*(f"{one} differs" for one in expected if expected[one] != found[one]))
+        sweep.note(*(f"{one.name} is left" for one in run.rglob(".unfinished*")))
+        print(sweep.changes, sweep.wrong[-3:], flush=True)
+    return sweep.result()
 
 
 def continued_from_the_middle(folder: Path, every: int) -> dict[str, Any]:
@@ -161,44 +187,34 @@ def file_is_old_or_new(folder: Path, command: list[str], name: str, every: int) 
     place = folder / "written"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    target, number, kills, wrong = place / name, 0, 0, []
+    target, sweep = place / name, Sweep(every)
     filled = [one.replace("TARGET", str(target)) for one in command]
     assert forked(filled, place)[0] == 0, filled
     new = target.read_bytes()
-    for number in range(0, _MOST, every):
+
+    def prepare() -> None:
         for path in place.iterdir():
             path.unlink()
         target.write_bytes(b"old")
-        code, error = forked(filled, place, number)
-        if code == 0:
-            break
-        kills += 1
-        if code != -signal.SIGKILL:
-            wrong.append(f"{number}: exit code {code}: {error}")
+
+    for _ in sweep.killed(filled, place, prepare):
         if target.read_bytes() not in (b"old", new):
-            wrong.append(f"{number}: neither old nor new")
-    return {"changes": number, "kills": kills, "wrong": wrong}
+            sweep.note("neither old nor new")
+    return sweep.result()
 
 
 def seeds_are_continued(folder: Path, every: int) -> dict[str, Any]:
     """Kill ``qgnn seeds``: a finished run is kept, an unfinished one is made again."""
-    place, number, kills, wrong = folder / "seeds", 0, 0, []
-    command = ["seeds", *SMALL, "--model.num_steps=3", "--trainer.max_epochs=2", "--jobs=1"]
+    place, sweep = folder / "seeds", Sweep(every)
+    command = ["seeds", *DATA, "--model.num_steps=3", "--trainer.max_epochs=2", "--jobs=1"]
     command += ["--observers=false", "--seeds=2", "-o", str(place)]
-    for number in range(0, _MOST, every):
-        shutil.rmtree(place, ignore_errors=True)
-        code, error = forked(command, place, number)
-        if code == 0:
-            break
-        kills += 1
-        if code != -signal.SIGKILL:
-            wrong.append(f"{number}: exit code {code}: {error}")
-        wrong += [f"{number}: {one}" for one in broken(place)]
+    for _ in sweep.killed(command, place, lambda: shutil.rmtree(place, ignore_errors=True)):
+        sweep.note(*broken(place))
         code, error = forked(command, place)
         if code or len(json.loads((place / "results.json").read_text())["cells"][0]["runs"]) != 2:
-            wrong.append(f"{number}: restart ends with {code}: {error}")
-        print("seeds", number, wrong[-3:], flush=True)
-    return {"changes": number, "kills": kills, "wrong": wrong}
+            sweep.note(f"restart ends with {code}: {error}")
+        print("seeds", sweep.changes, sweep.wrong[-3:], flush=True)
+    return sweep.result()
 
 
 def main() -> None:
@@ -219,7 +235,7 @@ def main() -> None:
             "export": (["export", str(checkpoint), "-o", "TARGET"], "a.safetensors"),
             "predict": (["predict", f"--ckpt_path={checkpoint}", "--output=TARGET"], "a.csv"),
             "report": (["report", str(folder / "straight"), "-o", "TARGET"], "a.html"),
-            "data check": (["data", "check", *SMALL, "--plot=TARGET"], "a.png"),
+            "data check": (["data", "check", *DATA, "--plot=TARGET"], "a.png"),
         }
         done: dict[str, Callable[[], dict[str, Any]]] = {
             "fit": lambda: fit_is_continued(folder, None, every),

@@ -103,7 +103,7 @@ class Application(CommandLine):
             return self._with_data(super().instantiate_trainer(**kwargs))
         self._check_teacher()
         ckpt_path = None if self.ckpt_path is None else Path(self.ckpt_path)
-        self._run = make_run_directory(self.options, ckpt_path)
+        self._run = make_run_directory(self.options, ckpt_path, self.stored_step)
         try:
             kwargs |= self._run_arguments(self._run)
             trainer = self._with_data(super().instantiate_trainer(**kwargs))

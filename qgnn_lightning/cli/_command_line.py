@@ -69,6 +69,7 @@ class CommandLine(LightningCLI):
 
     def __init__(self, arguments: list[str]) -> None:
         self._command = arguments[0]
+        self.stored_step = 0  # of the checkpoint to go on from
         super().__init__(
             NodeClassifier,
             GraphDataModule,
@@ -176,6 +177,7 @@ class CommandLine(LightningCLI):
                 raise UsageError("--ckpt_path is needed: the checkpoint of a trained network")
             return
         checkpoint = load_checkpoint(Path(path))
+        self.stored_step = checkpoint["global_step"]
         model, data = model_arguments(checkpoint), DataArguments.stored(checkpoint)
         typed = self._typed_section("model")
         check_agreement(model, typed)

@@ -12,7 +12,6 @@ from qgnn_lightning.cli._processes import (
     check_run_directory_is_known,
     is_first,
 )
-from qgnn_lightning.cli._stored_arguments import load_checkpoint
 from qgnn_lightning.run import RunDirectory, rewind
 
 
@@ -30,12 +29,15 @@ def experiment_folder(options: Mapping[str, Any]) -> Path:
     return root / "_".join(parts).lower().replace("-", "_")
 
 
-def make_run_directory(options: Mapping[str, Any], ckpt_path: Path | None) -> RunDirectory:
+def make_run_directory(
+    options: Mapping[str, Any], ckpt_path: Path | None, stored_step: int
+) -> RunDirectory:
     """The directory of a run; the first process makes it, the others are told.
 
     Args:
         options: The options of ``fit``.
         ckpt_path: Checkpoint to go on from; its run is then continued, where it has one.
+        stored_step: Number of optimizer steps that it has behind it.
 
     Raises:
         RunDirectoryError: If it cannot be made, or is that of another run.
@@ -46,18 +48,18 @@ def make_run_directory(options: Mapping[str, Any], ckpt_path: Path | None) -> Ru
         told = announced_run_directory() or given
         assert told is not None
         return RunDirectory(told)
-    run = _directory_of_first(options, given, ckpt_path)
+    run = _directory_of_first(options, given, ckpt_path, stored_step)
     announce_run_directory(run.path)
     return run
 
 
 def _directory_of_first(
-    options: Mapping[str, Any], given: Path | None, ckpt_path: Path | None
+    options: Mapping[str, Any], given: Path | None, ckpt_path: Path | None, stored_step: int
 ) -> RunDirectory:
     if ckpt_path is not None:
         run = RunDirectory.continued(ckpt_path, given)
         if run is not None:
-            rewind(run, load_checkpoint(ckpt_path)["global_step"])
+            rewind(run, stored_step)
             return run
     if options["resume"] == "auto":
         assert given is not None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data._batch import GraphBatch
+from qgnn_lightning.data._epoch_sampler import EpochSampler
 from qgnn_lightning.data._validation import GraphDataError
 from qgnn_lightning.graph import Adjacency, entries_of_rows
 
@@ -69,7 +70,7 @@ def sample_neighborhood(
     return known.nonzero().flatten()
 
 
-class SeedSampler:
+class SeedSampler(EpochSampler):
     """Which training nodes make the batches of an epoch, for one of several processes.
 
     All are shuffled and dealt out: every process gets as many batches, and every training node
@@ -92,19 +93,9 @@ class SeedSampler:
             raise GraphDataError(
                 f"each of the {world_size} devices needs a training node, got {nodes.numel()}"
             )
+        super().__init__(rank, world_size)
         self._nodes = nodes
         self._options = options
-        self._rank = rank
-        self._world_size = world_size
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order; Lightning calls it before every epoch.
-
-        Args:
-            epoch: Number of the epoch.
-        """
-        self._epoch = epoch
 
     def generator(self, purpose: int) -> torch.Generator:
         """Randomness that depends on the seed, the epoch, and what it is for."""

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data._batch import GraphBatch
+from qgnn_lightning.data._epoch_sampler import EpochSampler
 from qgnn_lightning.data._partition import PartitionOptions
 from qgnn_lightning.data._validation import GraphDataError
 
 
-class PartitionSampler:
+class PartitionSampler(EpochSampler):
     """Which parts make the batches of an epoch, for one of several processes.
 
     All parts are shuffled and dealt out evenly: every process gets as many batches, and every
@@ -34,18 +35,8 @@ class PartitionSampler:
                 f"num_partitions must be a multiple of the {world_size} devices, "
                 f"got {options.num_partitions}"
             )
+        super().__init__(rank, world_size)
         self._options = options
-        self._rank = rank
-        self._world_size = world_size
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order; Lightning calls it before every epoch.
-
-        Args:
-            epoch: Number of the epoch.
-        """
-        self._epoch = epoch
 
     def __len__(self) -> int:
         own = self._options.num_partitions // self._world_size

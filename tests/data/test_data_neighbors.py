@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from random_graphs import ring_with_chords
+from random_graphs import labelled_ring
 
 from qgnn_lightning.data import GraphBatch, GraphDataError, GraphDataModule
 from qgnn_lightning.data._neighbor_loader import (
@@ -18,11 +18,7 @@ from qgnn_lightning.lightning_module import NodeClassifier
 
 @pytest.fixture
 def graph() -> GraphBatch:
-    found = ring_with_chords(60)
-    nodes = torch.arange(60)
-    x = torch.rand(60, 4, generator=torch.Generator().manual_seed(0))
-    masks = (nodes % 3 == part for part in range(3))
-    return GraphBatch.from_tensors(x, found.edge_index, nodes % 5, *masks)
+    return labelled_ring()
 
 
 def _loader(graph: GraphBatch, hops: int, neighbors: int, per_batch: int = 7) -> NeighborLoader:

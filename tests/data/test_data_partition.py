@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from random_graphs import ring_with_chords
+from random_graphs import labelled_ring
 
 from qgnn_lightning.data import GraphBatch, GraphDataError, GraphDataModule
 from qgnn_lightning.data._features import sparsify
@@ -27,11 +27,7 @@ def _options(parts: int = 6, per_batch: int = 2, how: str = "random") -> Partiti
 
 @pytest.fixture
 def graph() -> GraphBatch:
-    found = ring_with_chords(60)
-    nodes = torch.arange(60)
-    x = torch.rand(60, 4, generator=torch.Generator().manual_seed(0))
-    masks = (nodes % 3 == part for part in range(3))
-    return GraphBatch.from_tensors(x, found.edge_index, nodes % 5, *masks)
+    return labelled_ring()
 
 
 def _cliques() -> Adjacency:
