@@ -1,4 +1,4 @@
-"""Float32 constants of a propagation, computed once so that every backend uses the same ones."""
+"""Constants of a propagation, computed once so that every backend uses the same ones."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from . import fixed_point
 from ._grid import GridTable
-
-RESIDUAL_FRACTION = {16: 10, 8: 5}
-RESIDUAL_LIMIT = {16: 32767, 8: 127}
-
 
 @dataclass(frozen=True)
 class StepCoefficients:
@@ -42,30 +40,52 @@ class StepCoefficients:
 
 @dataclass(frozen=True, eq=False)
 class StepConstants:
-    """Constants of all steps, float32, one entry per step.
+    """Constants of all steps, one entry per step; where a step has no next one, 0.
 
     Args:
-        inv_scale: ``1 / scale``.
-        gain: ``message * scale``, both in float32.
-        residual_unit: ``scale * 2 ** -f`` with ``f`` fraction bits.
-        inv_residual_unit: ``inv_scale * 2 ** f``.
+        inv_scale: ``1 / scale``, float32.
+        gain: ``message * scale``, float32.
+        unit: What a unit of fixed point is worth, float32.
+        inv_unit: Its inverse, float32.
+        message_gain: From means of centred codes to units of the next step, float32.
+        ratio: From units of the residual to those of the next step, float64; the first residual
+            is in these already.
+        restart_unit: Unit of the input's share in the direct form, the largest of all.
+        restart_ratio: From these units to those of the next step, float64.
     """
 
     inv_scale: Tensor
     gain: Tensor
-    residual_unit: Tensor
-    inv_residual_unit: Tensor
+    unit: Tensor
+    inv_unit: Tensor
+    message_gain: Tensor
+    ratio: Tensor
+    restart_unit: Tensor
+    restart_ratio: Tensor
 
     @classmethod
-    def of(cls, table: GridTable, message: float, residual_bits: int) -> StepConstants:
+    def of(cls, table: GridTable, message: float) -> StepConstants:
         """Compute the constants of a table of grids."""
-        inv_scale = 1.0 / table.scale
-        fraction = float(1 << RESIDUAL_FRACTION[residual_bits])
+        scale, bits = table.scale, table.level_bits
+        codes = float(1 << fixed_point.fraction_bits(bits))
+        inv_scale = 1.0 / scale
+        largest = scale.max()
+
+        ratio = fixed_point.unit_ratio(scale[:-1], scale[1:])
+        ratio[:1] = 1.0
+
+        def to_next(values: Tensor) -> Tensor:
+            return functional.pad(values, (0, 1))
+
         return cls(
             inv_scale=inv_scale,
-            gain=table.scale * message,
-            residual_unit=table.scale / fraction,
-            inv_residual_unit=inv_scale * fraction,
+            gain=scale * message,
+            unit=scale / codes,
+            inv_unit=inv_scale * codes,
+            message_gain=to_next(fixed_point.message_gain(scale[:-1], scale[1:], message, bits)),
+            ratio=to_next(ratio),
+            restart_unit=largest / codes,
+            restart_ratio=to_next(fixed_point.unit_ratio(largest, scale[1:])),
         )
 
 

@@ -121,6 +121,11 @@ class GridTable:
         return self.scale.numel()
 
     @property
+    def level_bits(self) -> int:
+        """Bits of the levels, which truncation makes codes of."""
+        return 8 if self.truncated else self.num_bits
+
+    @property
     def stride(self) -> int:
         """Distance of neighbouring centred codes."""
         return TRUNCATED_STRIDE if self.truncated else 1

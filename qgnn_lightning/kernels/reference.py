@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ._constants import RESIDUAL_LIMIT, StepCoefficients, StepConstants, start_weight
+from . import fixed_point
+from ._constants import StepCoefficients, StepConstants, start_weight
 from ._graph import GraphTensors
 from ._grid import Grid, GridTable
 from .layout import PackedLayout
@@ -75,11 +76,11 @@ def weighted_neighbour_sum(
     return sums
 
 
-def quantize(v: Tensor, table: GridTable, inv_scale: Tensor, step: int) -> Tensor:
+def quantize(v: Tensor, table: GridTable, inv_scale: Tensor | float, step: int) -> Tensor:
     """Return the uint8 codes of ``v`` on the grid of a step."""
     zero_point = int(table.zero_point[step])
     top = 255 if table.truncated else (1 << table.num_bits) - 1
-    level = (v * inv_scale[step]).round().clamp(-zero_point, top - zero_point).to(torch.int32)
+    level = (v * inv_scale).round().clamp(-zero_point, top - zero_point).to(torch.int32)
     level = level + zero_point
     if table.truncated:
         level = ((level + int(table.shift[step])).clamp(0, 255) + 42) // table.stride
@@ -89,7 +90,7 @@ def quantize(v: Tensor, table: GridTable, inv_scale: Tensor, step: int) -> Tenso
 def quantize_pack(x: Tensor, grid: Grid) -> Tensor:
     """Return the packed codes of ``x`` on a grid."""
     table = GridTable.from_grids([grid])
-    return pack(quantize(x, table, 1.0 / table.scale, 0), grid.num_bits)
+    return pack(quantize(x, table, 1.0 / table.scale[0], 0), grid.num_bits)
 
 
 def centre(codes: Tensor, table: GridTable, step: int) -> Tensor:
@@ -113,7 +114,7 @@ def sparse_linear_totals(
     if col.numel() == 0:
         return weight.new_zeros((rowptr.numel() - 1, weight.shape[1]), dtype=torch.int32)
     table = GridTable.from_grids([grid])
-    centred = centre(quantize(value, table, 1.0 / table.scale, 0), table, 0)
+    centred = centre(quantize(value, table, 1.0 / table.scale[0], 0), table, 0)
     totals = functional.embedding_bag(
         col.long(),
         weight.to(torch.float64),
@@ -139,8 +140,8 @@ def linear_epilogue(
     return quantize_pack(y, out_grid)
 
 
-Encode = Callable[[Tensor, int], Tensor]
-"""Floats and step to packed codes."""
+Encode = Callable[[Tensor, Tensor | float, int], Tensor]
+"""Values, the inverse of what a level is worth, and the step to packed codes."""
 Sums = Callable[[Tensor], Tensor]
 """Packed codes to the int32 sums over neighbours."""
 
@@ -170,69 +171,107 @@ class Propagation:
     ) -> None:
         self.graph, self.table, self.weights = graph, table, weights
         self.layout = PackedLayout(x0.shape[1], table.num_bits)
-        self.constants = StepConstants.of(table, weights.message, residual_bits)
+        self.constants = StepConstants.of(table, weights.message)
         self.z0 = graph.inv_sqrt_degree[:, None] * x0
-        self.limit = RESIDUAL_LIMIT[residual_bits]
+        self.residual_bits = residual_bits
         self.encode = encode or self._encode
         self.sums = sums or self._sums
         self.trace: list[Tensor] = []
 
-    def _encode(self, v: Tensor, step: int) -> Tensor:
-        return pack(quantize(v, self.table, self.constants.inv_scale, step), self.layout.num_bits)
+    def _encode(self, v: Tensor, inverse: Tensor | float, step: int) -> Tensor:
+        return pack(quantize(v, self.table, inverse, step), self.layout.num_bits)
 
     def _sums(self, packed: Tensor) -> Tensor:
         codes = unpack(packed, self.layout.num_bits, self.layout.num_features)
         return sum_codes(codes, self.graph.rowptr, self.graph.col)
 
-    def message(self, v: Tensor, step: int) -> Tensor:
-        """Encode ``v`` and return ``b D^-1 A' (s c)`` from the exact integer sums of the codes."""
-        graph = self.graph
-        self.trace.append(self.encode(v, step))
-        counts = (graph.rowptr[1:] - graph.rowptr[:-1]).to(torch.int32)[:, None]
+    def send(self, v: Tensor, step: int) -> None:
+        """Encode real numbers."""
+        self.trace.append(self.encode(v, self.constants.inv_scale[step], step))
+
+    def send_units(self, units: Tensor, step: int) -> None:
+        """Encode fixed-point numbers."""
+        inverse = 2.0 ** -fixed_point.fraction_bits(self.table.level_bits)
+        self.trace.append(self.encode(fixed_point.units_read(units), inverse, step))
+
+    def total(self, step: int) -> Tensor:
+        """Return the exact sums over the neighbours of the centred codes of a step."""
+        counts = self.graph.rowptr.diff().to(torch.int32)[:, None]
         sums = self.sums(self.trace[step]) * self.table.stride
-        total = sums - self.table.zero_point[step].item() * counts
-        gain = self.constants.gain[step] * graph.inv_degree
-        return gain[:, None] * total.to(torch.float32)
+        return sums - self.table.zero_point[step].item() * counts
+
+    def message(self, step: int) -> Tensor:
+        """Return ``b D^-1 A' (s c)``."""
+        gain = self.constants.gain[step] * self.graph.inv_degree
+        return gain[:, None] * self.total(step).to(torch.float32)
+
+    def message_units(self, step: int) -> Tensor:
+        """Return the same in units of the next step."""
+        gain = self.constants.message_gain[step] * self.graph.inv_degree
+        return fixed_point.message_units(self.total(step), gain[:, None])
 
     def value(self, step: int) -> Tensor:
         """Return the reals that the codes of a step stand for."""
-        codes = unpack(self.trace[step], self.layout.num_bits, self.layout.num_features)
-        return self.table.scale[step] * centre(codes, self.table, step)
+        return self.table.scale[step] * self.centred(step)
 
-    def stored(self, residual: Tensor, step: int) -> Tensor:
-        """Return the residual as it comes back from its fixed-point storage."""
-        fixed = (residual * self.constants.inv_residual_unit[step]).round()
-        fixed = fixed.clamp(-self.limit, self.limit)
-        return self.constants.residual_unit[step] * fixed
+    def centred(self, step: int) -> Tensor:
+        """Return the centred codes of a step."""
+        codes = unpack(self.trace[step], self.layout.num_bits, self.layout.num_features)
+        return centre(codes, self.table, step)
+
+    def residual(self, units: Tensor, step: int) -> Tensor:
+        """Return what the codes of a step leave, as it comes back from storage."""
+        code = float(1 << fixed_point.fraction_bits(self.table.level_bits))
+        rest = fixed_point.saturate(units - self.centred(step) * code)
+        if self.residual_bits == 8:
+            return fixed_point.narrowed(rest, self.table.level_bits)
+        return rest
 
     def direct(self) -> Tensor:
         """Return ``z_K`` of the direct form."""
-        own, restart = self.weights.own, self.weights.restart * self.z0
+        own, constants, last = self.weights.own, self.constants, self.table.num_steps - 1
+        restart = self.weights.restart * self.z0
+        carried = fixed_point.to_units(restart, 1.0 / constants.restart_unit)
         z = self.z0
-        for step in range(self.table.num_steps):
-            following = self.message(z, step) + restart
-            z = following + own * z if own != 0 else following
-        return z
+        self.send(z, 0)
+        for step in range(last):
+            if own != 0:
+                z = (self.message(step) + restart) + own * z
+                self.send(z, step + 1)
+            else:
+                rescaled = fixed_point.rescale(carried, constants.restart_ratio[step])
+                units = fixed_point.saturate(rescaled + self.message_units(step))
+                self.send_units(units, step + 1)
+        following = self.message(last) + restart
+        return following + own * z if own != 0 else following
 
     def delta_sigma(self) -> Tensor:
         """Return ``z_K`` of the delta-sigma form."""
-        own = self.weights.own
+        own, constants, last = self.weights.own, self.constants, self.table.num_steps - 1
         start = start_weight(own, self.weights.restart) * self.z0
-        v, change = self.z0, start
-        for step in range(self.table.num_steps):
-            message = self.message(v, step)
-            rest = v - self.value(step)
-            if step > 0:
-                rest = self.stored(rest, step)
-            if own != 0:
-                change = message + (own * change if step > 0 else start)
-                v = rest + change
+        change = units = torch.zeros_like(self.z0)
+        self.send(self.z0, 0)
+        rest = self.z0 - self.value(0)
+        for step in range(last):
+            inv_unit = constants.inv_unit[step + 1]
+            if step == 0:
+                carried = fixed_point.to_units(rest if own != 0 else rest + start, inv_unit)
             else:
-                v = (rest + start) + message if step == 0 else rest + message
+                carried = fixed_point.rescale(self.residual(units, step), constants.ratio[step])
+            if own != 0:
+                change = self.message(step) + (own * change if step > 0 else start)
+                arrived = fixed_point.to_units(change, inv_unit)
+            else:
+                arrived = self.message_units(step)
+            units = fixed_point.saturate(carried + arrived)
+            self.send_units(units, step + 1)
+        change = self.message(last) + (own * change if last > 0 else start)
+        if last > 0:
+            rest = constants.unit[last] * self.residual(units, last)
         total = self.value(0)
         for step in range(1, self.table.num_steps):
             total = total + self.value(step)
-        return total + v
+        return total + (rest + change)
 
     def run(self, delta_sigma: bool, with_codes: bool) -> tuple[Tensor, Tensor]:
         """Return the propagated features and, if asked for, the packed codes of every step."""

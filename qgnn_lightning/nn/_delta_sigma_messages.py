@@ -10,12 +10,18 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.graph import Adjacency
+from qgnn_lightning.kernels.fixed_point import NARROW_FRACTION_BITS, saturate
+from qgnn_lightning.nn._fixed_point import Units, is_lean
 from qgnn_lightning.nn._messages import Messages
-from qgnn_lightning.nn._step import Correction, Recurrence, State, Step, receive
+from qgnn_lightning.nn._step import Correction, Recurrence, State, Step, mean_of, receive, totals
 from qgnn_lightning.quantization import Quantized, Quantizer
 
-#: Bits of the stored residual -> (fractional bits below the message's scale, largest code).
-RESIDUAL_FORMATS = {8: (5, 127), 16: (10, 32767)}
+#: Bits that a residual can be stored in.
+RESIDUAL_BITS = (8, 16)
+
+# What a step through fixed point rounds away, in units of the next message: half a unit each for
+# the residual, its ratio of units and the message, and one for the gain's mantissa of 15 bits.
+_UNITS_LOST = 2.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +31,15 @@ class DeltaSigmaState(State):
     Args:
         transmitted: Sum of all messages, or ``None`` before the first.
         pending: Representation minus ``transmitted``.
+        read: What the quantizer is given of it: a hair more where it is in fixed point.
         change: Change of the representation in the last step, where the next step needs it.
         correction: What the last step's correction took off, or ``None``.
-        forgotten: Sum of the residuals' storage errors, or ``None``.
+        forgotten: Sum of what fixed point has rounded away, or ``None``.
     """
 
     transmitted: Tensor | None
     pending: Tensor
+    read: Tensor
     change: Tensor | None = None
     correction: Tensor | None = None
     forgotten: Tensor | None = None
@@ -53,13 +61,14 @@ class DeltaSigmaMessages(Messages):
 
     and :math:`z_K = \sum_k q_k + v_K`. The neighbours' knowledge differs from the truth by the
     last residual only, so the error shrinks with the ranges of the changes.
-    In evaluation mode the residual is stored as a fixed-point number in units of the message's
-    scale, as packed inference does; what this loses is kept in the record of the step.
+    In evaluation mode :math:`v_{k+1}` is added up in 16-bit fixed point in units of the next
+    message's scale, as packed inference does; what this rounds away is kept in the record of the
+    step.
 
     Args:
         quantizers: One per step, for the messages.
         change_quantizers: One per step, for the second message of a corrected step.
-        residual_bits: Bits of the stored residual, 8 or 16; ``None`` stores it as it is.
+        residual_bits: Bits of the stored residual, 8 or 16; ``None`` for floating point.
 
     Raises:
         ValueError: If ``residual_bits`` is something else.
@@ -72,7 +81,7 @@ class DeltaSigmaMessages(Messages):
         residual_bits: Literal[8, 16] | None = 16,
     ) -> None:
         super().__init__(quantizers, change_quantizers)
-        if residual_bits is not None and residual_bits not in RESIDUAL_FORMATS:
+        if residual_bits is not None and residual_bits not in RESIDUAL_BITS:
             raise ValueError(f"residual_bits must be 8, 16 or None, got {residual_bits}")
         self.residual_bits = residual_bits
 
@@ -81,16 +90,18 @@ class DeltaSigmaMessages(Messages):
         return True
 
     def largest_storage_error(self, index: int) -> Tensor:
-        if index == 0 or self.residual_bits is None:
-            return torch.zeros(())
-        fraction_bits, _ = RESIDUAL_FORMATS[self.residual_bits]
-        quantizer = self.quantizers[index]
-        assert isinstance(quantizer, Quantizer)
-        grid = quantizer.grid()
-        return torch.zeros(()) if grid is None else grid.scale * 2.0**-fraction_bits / 2
+        lost = torch.zeros(())
+        grid, following = self.grid(index), self.grid_after(index)
+        if self.residual_bits is None or grid is None:
+            return lost
+        if following is not None:
+            lost = lost + _UNITS_LOST * Units(following).value
+        if self.residual_bits == 8 and index > 0:
+            lost = lost + grid.scale * 2.0**-NARROW_FRACTION_BITS / 2
+        return lost
 
     def start(self, z0: Tensor) -> DeltaSigmaState:
-        return DeltaSigmaState(None, z0)
+        return DeltaSigmaState(None, z0, z0)
 
     def advance(
         self,
@@ -102,27 +113,41 @@ class DeltaSigmaMessages(Messages):
         correction: Correction | None,
     ) -> Step:
         assert isinstance(state, DeltaSigmaState)
-        sent: Quantized = self.quantizers[index](state.pending)
+        sent: Quantized = self.quantizers[index](state.read)
         value = sent.value
-        residual, forgotten = state.pending - value, state.forgotten
-        change = receive(adjacency, sent, recurrence.neighbours)
+        rest, start = state.pending - value, None
+        total = totals(adjacency, sent)
+        rounded = not self.training and self.residual_bits is not None and sent.scale is not None
+        arrived = None
+        if rounded and correction is None and is_lean(recurrence, adjacency, state.correction):
+            arrived = self._arrived(index, total, adjacency, recurrence)
+        change = mean_of(total, adjacency, sent, recurrence.neighbours)
         if index == 0:
-            restart = (recurrence.keep + recurrence.restart - 1) * z0
-            pending = residual.add_(restart).add_(change)
-            change = change.add_(restart)
+            start = (recurrence.keep + recurrence.restart - 1) * z0
+            change = change.add_(start)
         else:
-            residual, forgotten = self._store(residual, sent, forgotten)
             change = _with_history(change, state, recurrence)
-            pending = residual.add_(change)
         proposal = proposal_sent = taken_off = None
         if correction is not None:
             proposal = change
             proposal_sent = self.change_quantizers[index](proposal)
             taken_off = correction(proposal, receive(adjacency, proposal_sent))
-            pending, change = pending - taken_off, proposal - taken_off
-        transmitted = value if state.transmitted is None else state.transmitted + value
-        kept_change = change if recurrence.keep else None
-        after = DeltaSigmaState(transmitted, pending, kept_change, taken_off, forgotten)
+            change = proposal - taken_off
+        pending = read = rest + change
+        forgotten = state.forgotten
+        if rounded:
+            exact = pending
+            pending, read = self._through_fixed_point(index, rest, start, change, arrived)
+            lost = exact - pending
+            forgotten = lost if forgotten is None else forgotten + lost
+        after = DeltaSigmaState(
+            value if state.transmitted is None else state.transmitted + value,
+            pending,
+            read,
+            change if recurrence.keep else None,
+            taken_off,
+            forgotten,
+        )
         return Step(
             index,
             state,
@@ -135,18 +160,44 @@ class DeltaSigmaMessages(Messages):
             change,
         )
 
-    def _store(
-        self, residual: Tensor, sent: Quantized, forgotten: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """The residual as it comes back from storage, and all that storage has lost so far."""
-        if self.training or self.residual_bits is None or sent.scale is None:
-            return residual, forgotten
-        fraction_bits, largest = RESIDUAL_FORMATS[self.residual_bits]
-        unit = sent.scale * 2.0**-fraction_bits
-        inverse = sent.scale.reciprocal() * 2.0**fraction_bits
-        stored = (residual * inverse).round_().clamp_(-largest, largest) * unit
-        lost = residual - stored
-        return stored, lost if forgotten is None else forgotten + lost
+    def _arrived(
+        self, index: int, total: Tensor, adjacency: Adjacency, recurrence: Recurrence
+    ) -> Tensor | None:
+        """What the neighbours sent, in units of the next message."""
+        following = self.grid_after(index)
+        if following is None:
+            return None
+        sender = Units(self.grid(index))
+        return Units(following).received(
+            sender, total, recurrence.neighbours, adjacency.inv_degree
+        )
+
+    def _through_fixed_point(
+        self, index: int, rest: Tensor, start: Tensor | None, change: Tensor, arrived: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """What is pending after a step, and what the next quantizer reads of it.
+
+        Args:
+            index: Number of the step.
+            rest: What was not sent.
+            start: What the input adds to the first change, which ``arrived`` leaves out.
+            change: Change of the representation.
+            arrived: The same in units of the next message, where only messages make it up.
+        """
+        units, following = Units(self.grid(index)), self.grid_after(index)
+        kept = None if index == 0 else units.stored(rest, self.residual_bits)
+        if following is None:
+            pending = (rest if kept is None else units.reals(kept)) + change
+            return pending, pending
+        later = Units(following)
+        if kept is not None:
+            carried = later.rescaled(units, kept)
+        else:
+            carried = later.of(rest if arrived is None else rest + start)
+        if arrived is None:
+            arrived = later.of(change)
+        total = saturate(carried + arrived)
+        return later.reals(total), later.read(total)
 
 
 def _with_history(received: Tensor, state: DeltaSigmaState, recurrence: Recurrence) -> Tensor:

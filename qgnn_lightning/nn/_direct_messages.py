@@ -9,16 +9,24 @@ import torch
 from torch import Tensor, nn
 
 from qgnn_lightning.graph import Adjacency
+from qgnn_lightning.kernels.fixed_point import saturate
+from qgnn_lightning.nn._fixed_point import Units, is_lean
 from qgnn_lightning.nn._messages import Messages, identity_quantizers
-from qgnn_lightning.nn._step import Correction, Recurrence, State, Step, receive
+from qgnn_lightning.nn._step import Correction, Recurrence, State, Step, mean_of, receive, totals
 from qgnn_lightning.quantization import IdentityQuantizer, Quantized, Quantizer
 
 
 @dataclass(frozen=True, eq=False)
 class DirectState(State):
-    """The representation itself."""
+    """The representation itself.
+
+    Args:
+        z: The representation.
+        read: What the quantizer is given of it: in fixed point where it can be.
+    """
 
     z: Tensor
+    read: Tensor
 
     def representation(self) -> Tensor:
         return self.z
@@ -29,7 +37,9 @@ class DirectMessages(Messages):
 
     .. math:: z' = b\, D^{-1} A' q_k + e\, z_0 + a\, z_k
 
-    The rounding error enters anew in every step and does not shrink with depth.
+    The rounding error enters anew in every step and does not shrink with depth. In evaluation mode,
+    with :math:`a = 0`, the quantizer is given :math:`z'` in 16-bit fixed point, as in packed
+    inference.
 
     Args:
         quantizers: One per step, for the messages.
@@ -61,7 +71,7 @@ class DirectMessages(Messages):
         return torch.zeros(())
 
     def start(self, z0: Tensor) -> DirectState:
-        return DirectState(z0)
+        return DirectState(z0, z0)
 
     def advance(
         self,
@@ -72,9 +82,14 @@ class DirectMessages(Messages):
         recurrence: Recurrence,
         correction: Correction | None,
     ) -> Step:
-        z = state.representation()
-        sent: Quantized = self.quantizers[index](z)
-        received = receive(adjacency, sent, recurrence.neighbours)
+        assert isinstance(state, DirectState)
+        z = state.z
+        sent: Quantized = self.quantizers[index](state.read)
+        total = totals(adjacency, sent)
+        units = None
+        if correction is None and is_lean(recurrence, adjacency, None) and not self.training:
+            units = self._units(index, total, z0, adjacency, recurrence)
+        received = mean_of(total, adjacency, sent, recurrence.neighbours)
         proposed = self.aggregate_quantizers[index](received).value + recurrence.restart * z0
         if recurrence.keep:
             proposed = proposed + recurrence.keep * z
@@ -83,5 +98,25 @@ class DirectMessages(Messages):
             proposal = proposed - z
             proposal_sent = self.change_quantizers[index](proposal)
             proposed = proposed - correction(proposal, receive(adjacency, proposal_sent))
-        after = DirectState(self.update_quantizers[index](proposed).value)
+        updated = self.update_quantizers[index](proposed).value
+        after = DirectState(updated, updated if units is None else units)
         return Step(index, state, after, z, sent, None, proposal, proposal_sent)
+
+    def _units(
+        self,
+        index: int,
+        total: Tensor,
+        z0: Tensor,
+        adjacency: Adjacency,
+        recurrence: Recurrence,
+    ) -> Tensor | None:
+        """What the next quantizer reads, added up in its units."""
+        grid, following = self.grid(index), self.grid_after(index)
+        if grid is None or following is None or not self.only_messages_are_rounded:
+            return None
+        grids = [self.grid(step) for step in range(len(self.quantizers))]
+        coarsest = Units(max((g for g in grids if g is not None), key=lambda g: float(g.scale)))
+        later = Units(following)
+        restart = later.rescaled(coarsest, coarsest.of(recurrence.restart * z0))
+        arrived = later.received(Units(grid), total, recurrence.neighbours, adjacency.inv_degree)
+        return later.read(saturate(restart + arrived))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn._step import Correction, Recurrence, State, Step
-from qgnn_lightning.quantization import IdentityQuantizer, Quantizer
+from qgnn_lightning.quantization import Grid, IdentityQuantizer, Quantizer
 
 
 class Messages(nn.Module, ABC):
@@ -60,11 +60,23 @@ class Messages(nn.Module, ABC):
 
     def half_step(self, index: int) -> Tensor:
         """Largest rounding error of a step's message that is not clipped."""
-        return _half_step(self.quantizers[index])
+        return _half_step(self.grid(index))
 
     def half_step_of_change(self, index: int) -> Tensor:
         """Largest rounding error of a step's second message that is not clipped."""
-        return _half_step(self.change_quantizers[index])
+        quantizer = self.change_quantizers[index]
+        assert isinstance(quantizer, Quantizer)
+        return _half_step(quantizer.grid())
+
+    def grid(self, index: int) -> Grid | None:
+        """Levels of a step's message, or ``None`` where it is not rounded."""
+        quantizer = self.quantizers[index]
+        assert isinstance(quantizer, Quantizer)
+        return quantizer.grid()
+
+    def grid_after(self, index: int) -> Grid | None:
+        """Levels of the next step's message, or ``None`` after the last."""
+        return None if index + 1 == len(self.quantizers) else self.grid(index + 1)
 
     def observe_change(self, index: int, change: Tensor) -> None:
         """Track the range of the change while no correction needs it yet."""
@@ -74,9 +86,7 @@ class Messages(nn.Module, ABC):
             quantizer.observe(change.detach())
 
 
-def _half_step(quantizer: nn.Module) -> Tensor:
-    assert isinstance(quantizer, Quantizer)
-    grid = quantizer.grid()
+def _half_step(grid: Grid | None) -> Tensor:
     return torch.zeros(()) if grid is None else grid.scale * grid.stride / 2
 
 

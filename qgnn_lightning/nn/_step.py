@@ -90,19 +90,28 @@ class Step:
 _LARGEST_EXACT_COUNT = 2**24 // 255
 
 
-def receive(adjacency: Adjacency, sent: Quantized, gain: float = 1.0) -> Tensor:
-    r"""Mean over the neighbours of what they sent, :math:`\text{gain} \cdot D^{-1} A' q`.
-
-    The sum is one of whole numbers, exact for any degree.
+def totals(adjacency: Adjacency, sent: Quantized) -> Tensor:
+    """Sums over the neighbours of the whole numbers they sent, exact for any degree.
 
     Shapes:
         sent: ``(num_nodes, num_features)`` -> same.
     """
     centred = sent.centred
-    if sent.scale is None:
-        return aggregate(adjacency, centred).mul_(gain * adjacency.inv_degree)
-    if adjacency.max_count >= _LARGEST_EXACT_COUNT:
-        total = aggregate(adjacency, centred.double()).to(centred.dtype)
-    else:
-        total = aggregate(adjacency, centred)
-    return total.mul_((sent.scale * gain) * adjacency.inv_degree)
+    if sent.scale is not None and adjacency.max_count >= _LARGEST_EXACT_COUNT:
+        return aggregate(adjacency, centred.double()).to(centred.dtype)
+    return aggregate(adjacency, centred)
+
+
+def receive(adjacency: Adjacency, sent: Quantized, weight: float = 1.0) -> Tensor:
+    r"""Mean over the neighbours of what they sent, :math:`b\, D^{-1} A' q`.
+
+    Shapes:
+        sent: ``(num_nodes, num_features)`` -> same.
+    """
+    return mean_of(totals(adjacency, sent), adjacency, sent, weight)
+
+
+def mean_of(total: Tensor, adjacency: Adjacency, sent: Quantized, weight: float) -> Tensor:
+    """The same from the sums, which it overwrites."""
+    factor = weight if sent.scale is None else sent.scale * weight
+    return total.mul_(factor * adjacency.inv_degree)

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-ABI_VERSION = 4
+ABI_VERSION = 5
 ISA_VARIABLE = "QGNN_KERNEL_ISA"
 
 _STEM = "_qgnn_kernels"
@@ -35,9 +35,9 @@ class Propagation(ctypes.Structure):
         *_records("num_nodes num_features row_bytes num_bits num_steps", ctypes.c_int64),
         *_records("delta_sigma residual_bits truncated num_threads isa", ctypes.c_int64),
         *_records("rowptr col inv_degree inv_sqrt_degree sqrt_degree", ctypes.c_void_p),
-        *_records("x0 out trace workspace scale inv_scale gain", ctypes.c_void_p),
-        *_records("residual_unit inv_residual_unit zero_point shift", ctypes.c_void_p),
-        *_records("momentum restart start", ctypes.c_float),
+        *_records("x0 out trace workspace scale inv_scale gain unit inv_unit", ctypes.c_void_p),
+        *_records("message_gain ratio zero_point shift", ctypes.c_void_p),
+        *_records("momentum restart start inv_restart_unit", ctypes.c_float),
     ]
 
 

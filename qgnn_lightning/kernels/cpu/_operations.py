@@ -86,7 +86,7 @@ def propagate(
     state; both are made in memory unless they are given.
     """
     layout = PackedLayout(x0.shape[1], table.num_bits)
-    constants = StepConstants.of(table, weights.message, residual_bits)
+    constants = StepConstants.of(table, weights.message)
     x0 = x0.contiguous()
     out = torch.empty_like(x0) if out is None else out
     trace = torch.empty(
@@ -96,6 +96,7 @@ def propagate(
         **{name: getattr(graph, name).contiguous() for name in _GRAPH_FIELDS},
         **{name: getattr(constants, name).contiguous() for name in _CONSTANT_FIELDS},
         **{name: getattr(table, name).contiguous() for name in ("scale", "zero_point", "shift")},
+        "ratio": constants.ratio if delta_sigma else constants.restart_ratio,
         "x0": x0,
         "out": out,
         "trace": trace if with_codes else None,
@@ -114,6 +115,7 @@ def propagate(
         momentum=weights.own,
         restart=weights.restart,
         start=start_weight(weights.own, weights.restart),
+        inv_restart_unit=(1.0 / constants.restart_unit).item(),
         **{name: _pointer(tensor) for name, tensor in tensors.items()},
     )
     if workspace is not None:
@@ -217,4 +219,4 @@ def _linear(
 
 
 _GRAPH_FIELDS = ("rowptr", "col", "inv_degree", "inv_sqrt_degree", "sqrt_degree")
-_CONSTANT_FIELDS = ("inv_scale", "gain", "residual_unit", "inv_residual_unit")
+_CONSTANT_FIELDS = ("inv_scale", "gain", "unit", "inv_unit", "message_gain")

@@ -3,11 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #define QGNN_INLINE inline __attribute__((always_inline))
 
 // Increase when a record below or the meaning of an argument changes; the loader compares it.
-#define QGNN_ABI_VERSION 4
+#define QGNN_ABI_VERSION 5
 
 extern "C" {
 
@@ -23,9 +24,12 @@ struct QgnnPropagation {
   float* out;
   uint8_t* trace;      // nullptr, or [num_steps, num_nodes, row_bytes]
   uint8_t* workspace;  // nullptr, or qgnn_propagation_bytes of the caller's
-  const float *scale, *inv_scale, *gain, *residual_unit, *inv_residual_unit;  // [num_steps]
-  const int32_t *zero_point, *shift;                                        // [num_steps]
-  float momentum, restart, start;
+  // Constants of the steps, [num_steps] each; `ratio` takes what a step carries to the units of the
+  // next: the residual (1 where the step carries it in these already), or the input's share.
+  const float *scale, *inv_scale, *gain, *unit, *inv_unit, *message_gain;
+  const double* ratio;
+  const int32_t *zero_point, *shift;
+  float momentum, restart, start, inv_restart_unit;
 };
 
 // One call of the low-bit linear map. Mirrored field by field by cpu/_loader.py.
@@ -57,7 +61,20 @@ constexpr int lanes(int bits) { return 8 / bits; }
 // Neighbours whose codes can be summed in bytes (2 bits) or 16-bit elements (4 and 8 bits).
 constexpr int64_t lane_limit(int bits) { return bits == 2 ? 85 : bits == 4 ? 4369 : 257; }
 
-// What a step does, known when compiled for the steps between the first and the last.
+// Ratios of units from here on are left to the general step.
+constexpr double kLargestRatio = 8;
+
+// Bytes of a value that the steps carry on: the residual, or the input's share.
+inline int64_t carried_bytes(const QgnnPropagation& c) {
+  return c.delta_sigma ? c.residual_bits / 8 : 2;
+}
+
+// Fraction bits of fixed point, by the bits of the levels.
+inline int32_t fraction_bits(const QgnnPropagation& c) {
+  return 12 - int32_t(c.truncated ? 8 : c.num_bits);
+}
+
+// How a step is computed: any of them, or in 16 bits where it adds nothing but sums of codes.
 enum Mode { kAny, kDirect, kDelta };
 
 // What one worker needs to compute a range of rows of one step.
@@ -68,7 +85,7 @@ struct Step {
   bool ragged, last;
   const uint8_t* codes;       // codes of step k
   uint8_t* next;              // codes of step k + 1, nullptr in the last step
-  void* residual;             // delta-sigma: [num_nodes, capacity] int8 or int16
+  void* carried;              // what the steps hand on, [num_nodes, capacity] int8 or int16
   float* state;               // momentum != 0: [num_nodes, capacity]
   const uint8_t* const* history;  // delta-sigma, last step: the codes of every step
   const uint8_t* padding;     // [row_bytes] mask of the bits that belong to features

@@ -11,7 +11,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // raised by GCC's own AVX-512 header
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("fp-contract=off")
+#pragma GCC optimize("fp-contract=off", "no-trapping-math")
 #endif
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define QGNN_X86 1
@@ -25,6 +25,7 @@ namespace portable {
 #include "lanes.inc"
 #include "gather.inc"
 #include "propagate.inc"
+#include "lean.inc"
 #include "sum.inc"
 #include "linear.inc"
 }  // namespace portable
@@ -38,6 +39,7 @@ namespace avx2 {
 #include "lanes.inc"
 #include "gather.inc"
 #include "propagate.inc"
+#include "lean.inc"
 #include "sum.inc"
 #include "linear.inc"
 }  // namespace avx2
@@ -51,6 +53,7 @@ namespace avx512 {
 #include "lanes.inc"
 #include "gather.inc"
 #include "propagate.inc"
+#include "lean.inc"
 #include "sum.inc"
 #include "linear.inc"
 }  // namespace avx512
@@ -59,7 +62,7 @@ namespace avx512 {
 
 struct Isa {
   const char* name;
-  StepFunction (*step)(Mode mode, int64_t bits, int64_t row_bytes);
+  StepFunction (*step)(Mode mode, const QgnnPropagation& call);
   SumFunction (*sum)(int64_t bits, int64_t row_bytes, bool weighted);
   LinearFunction (*linear)(bool sparse);
   QuantizeFunction quantize;
@@ -107,7 +110,7 @@ struct Plan {
   const QgnnPropagation& call;
   int64_t capacity, workers;
   uint8_t* codes = nullptr;
-  void* residual = nullptr;
+  void* carried = nullptr;
   float *state = nullptr, *rows = nullptr, *tables = nullptr;
   uint8_t* padding = nullptr;
 
@@ -115,6 +118,7 @@ struct Plan {
       : call(c), capacity(c.row_bytes * lanes(int(c.num_bits))), workers(threads) {}
 
   bool keeps_history() const { return call.delta_sigma != 0; }
+  bool carries() const { return call.num_steps > 1 && (call.delta_sigma || call.momentum == 0.0f); }
   size_t layout(uint8_t* base) {
     Arena arena{base};
     const size_t n = size_t(call.num_nodes);
@@ -125,9 +129,7 @@ struct Plan {
       const size_t copies = keeps_history() ? size_t(call.num_steps) : 2;
       codes = arena.take<uint8_t>(copies * n * size_t(call.row_bytes));
     }
-    if (call.delta_sigma) {
-      residual = arena.take<uint8_t>(n * size_t(capacity * (call.residual_bits / 8)));
-    }
+    if (carries()) carried = arena.take<uint8_t>(n * size_t(capacity * carried_bytes(call)));
     if (call.momentum != 0.0f) state = arena.take<float>(n * size_t(capacity));
     return arena.used;
   }
@@ -240,9 +242,10 @@ static int linear(const QgnnLinear& c) {
 
 static Mode mode_of(const Step& s) {
   const QgnnPropagation& c = *s.call;
-  if (s.last || s.index < 0 || c.momentum != 0.0f) return kAny;
+  const bool lean = !s.last && s.index >= 0 && c.momentum == 0.0f && !c.truncated;
+  if (!lean || c.ratio[s.index] >= kLargestRatio) return kAny;
   if (!c.delta_sigma) return kDirect;
-  return s.index == 0 ? kAny : kDelta;
+  return s.index == 0 && carried_bytes(c) == 1 ? kAny : kDelta;
 }
 
 static int propagate(const QgnnPropagation& c) {
@@ -264,11 +267,11 @@ static int propagate(const QgnnPropagation& c) {
     const bool last = k == k_steps - 1;
     steps.push_back({&c, k, entries, plan.capacity, plan.capacity != c.num_features,
                      last, k < 0 ? nullptr : plan.codes_of(k), last ? nullptr : plan.codes_of(k + 1),
-                     plan.residual, plan.state, history.data(), plan.padding, plan.tables});
+                     plan.carried, plan.state, history.data(), plan.padding, plan.tables});
   }
   std::vector<StepFunction> functions;
   for (const Step& s : steps) {
-    functions.push_back(kIsas[c.isa].step(mode_of(s), c.num_bits, c.row_bytes));
+    functions.push_back(kIsas[c.isa].step(mode_of(s), c));
   }
   run_team(c.num_threads, k_steps + 1, blocks.size(), [&](int64_t s, int64_t b, int64_t worker) {
     functions[size_t(s)](steps[size_t(s)], blocks.begin(b), blocks.end(b), plan.scratch(worker));

@@ -10,7 +10,7 @@ import torch
 import triton
 from torch import Tensor
 
-from qgnn_lightning.kernels._constants import StepCoefficients, StepConstants
+from qgnn_lightning.kernels._constants import StepCoefficients
 from qgnn_lightning.kernels._graph import GraphTensors
 from qgnn_lightning.kernels._grid import GridTable
 from qgnn_lightning.kernels.layout import PackedLayout
@@ -37,11 +37,13 @@ def neighbour_sum(packed: Tensor, rowptr: Tensor, col: Tensor, layout: PackedLay
     return out
 
 
-def quantize_and_pack(z: Tensor, table: GridTable, inv_scale: Tensor, step: int) -> Tensor:
-    """Return the packed codes of ``z`` on the grid of a step."""
+def quantize_and_pack(
+    z: Tensor, table: GridTable, inverse: Tensor | float, step: int
+) -> Tensor:
+    """Return the packed codes of ``z`` on the grid of a step, one level worth ``1 / inverse``."""
     layout = PackedLayout(z.shape[1], table.num_bits)
     codes = torch.empty(z.shape[0], layout.row_bytes, dtype=torch.uint8, device=z.device)
-    constants = (inv_scale[step], table.zero_point[step], table.shift[step])
+    constants = (torch.as_tensor(inverse), table.zero_point[step], table.shift[step])
     if z.shape[0]:
         quantize_kernel[(z.shape[0],)](
             z.contiguous(),
@@ -68,14 +70,13 @@ def propagate(
 ) -> tuple[Tensor, Tensor]:
     """Return the propagated features and, if asked for, the packed codes of every step."""
     layout = PackedLayout(x0.shape[1], table.num_bits)
-    constants = StepConstants.of(table, weights.message, residual_bits)
     steps = Propagation(
         x0,
         graph,
         table,
         weights,
         residual_bits,
-        encode=lambda v, step: quantize_and_pack(v, table, constants.inv_scale, step),
+        encode=lambda v, inverse, step: quantize_and_pack(v, table, inverse, step),
         sums=lambda packed: neighbour_sum(packed, graph.rowptr, graph.col, layout),
     )
     return steps.run(delta_sigma, with_codes)
