@@ -11,6 +11,7 @@ from torch.nn import functional
 from . import fixed_point
 from ._grid import GridTable
 
+
 @dataclass(frozen=True)
 class StepCoefficients:
     r"""Weights of one propagation step, :math:`H_{k+1} = a H_k + b \hat A H_k + e X_0`.
@@ -50,7 +51,8 @@ class StepConstants:
         message_gain: From means of centred codes to units of the next step, float32.
         ratio: From units of the residual to those of the next step, float64; the first residual
             is in these already.
-        restart_unit: Unit of the input's share in the direct form, the largest of all.
+        restart_unit: Unit of the input's share in the direct form, the largest from the second
+            step on.
         restart_ratio: From these units to those of the next step, float64.
     """
 
@@ -69,7 +71,7 @@ class StepConstants:
         scale, bits = table.scale, table.level_bits
         codes = float(1 << fixed_point.fraction_bits(bits))
         inv_scale = 1.0 / scale
-        largest = scale.max()
+        largest = scale[-(len(scale) - 1) :].max()
 
         ratio = fixed_point.unit_ratio(scale[:-1], scale[1:])
         ratio[:1] = 1.0

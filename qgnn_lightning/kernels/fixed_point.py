@@ -15,8 +15,9 @@ NARROW_FRACTION_BITS = 5
 
 _LOWEST, _HIGHEST = -(1 << 15), (1 << 15) - 1
 _QUARTER = 0.25
-# Beyond these the products of anything but 0 saturate.
-_LARGEST_GAIN, _LARGEST_RATIO = 2.0**30, 2.0**15
+# With this gain, 1 is still more than 13 bits of units; beyond this ratio all but 0 saturates.
+_LARGEST_GAIN, _LARGEST_RATIO = 2.0**14 - 0.5, 2.0**15
+_FINITE = 2.0**60
 _RATIO_UNITS = 2.0**15
 # The bits of a float32 that a mantissa of 15 bits leaves out.
 _MANTISSA_REST = (1 << 9) - 1
@@ -55,7 +56,7 @@ def message_gain(scale: Tensor, next_scale: Tensor, weight: float, level_bits: i
     """Units of the next step that a centred code of this one is worth, float32."""
     quotient = scale.to(torch.float32) * (1.0 / next_scale.to(torch.float32))
     gain = (quotient * weight) * float(1 << fraction_bits(level_bits))
-    return gain.clamp(-_LARGEST_GAIN, _LARGEST_GAIN)
+    return gain.clamp(-_FINITE, _FINITE)
 
 
 def unit_ratio(scale: Tensor, next_scale: Tensor) -> Tensor:
@@ -66,15 +67,25 @@ def unit_ratio(scale: Tensor, next_scale: Tensor) -> Tensor:
 
 
 def message_units(total: Tensor, gain: Tensor) -> Tensor:
-    """Exact sums of centred codes in units of the next step, saturated, float32.
+    r"""Exact sums of centred codes in units of the next step, float32.
+
+    The gain is rounded to :math:`m 2^{e-15}` with a mantissa :math:`m` of 15 bits, and sums are
+    limited to what :math:`2^e` leaves within 16 bits: only results beyond 16 383 units notice, of
+    which at least half is left.
 
     Args:
         total: Whole numbers of any type, below 2^31.
-        gain: float32, broadcastable; its mantissa is rounded to 15 bits.
+        gain: float32, broadcastable, limited to 14 bits before the point.
     """
-    bits = gain.contiguous().view(torch.int32) + (_MANTISSA_REST + 1) // 2
+    limited = gain.clamp(-_LARGEST_GAIN, _LARGEST_GAIN).contiguous()
+    bits = limited.view(torch.int32) + (_MANTISSA_REST + 1) // 2
     narrow = (bits & ~_MANTISSA_REST).view(torch.float32)
-    return _whole(total.double() * narrow.double()).float()
+    exponent = ((bits >> 23) & 255) - 126
+    # The bits of 2 to the power of -exponent, in float64.
+    shift = ((1023 - exponent.long()) << 52).view(torch.float64)
+    largest = (shift * _HIGHEST).floor()
+    kept = total.double().clamp(-largest, largest)
+    return _whole(kept * narrow.double()).float()
 
 
 def rescale(units: Tensor, ratio: Tensor) -> Tensor:

@@ -168,9 +168,7 @@ class DeltaSigmaMessages(Messages):
         if following is None:
             return None
         sender = Units(self.grid(index))
-        return Units(following).received(
-            sender, total, recurrence.neighbours, adjacency.inv_degree
-        )
+        return Units(following).received(sender, total, recurrence.neighbours, adjacency.inv_degree)
 
     def _through_fixed_point(
         self, index: int, rest: Tensor, start: Tensor | None, change: Tensor, arrived: Tensor | None

@@ -114,7 +114,7 @@ class DirectMessages(Messages):
         grid, following = self.grid(index), self.grid_after(index)
         if grid is None or following is None or not self.only_messages_are_rounded:
             return None
-        grids = [self.grid(step) for step in range(len(self.quantizers))]
+        grids = [self.grid(step) for step in range(1, len(self.quantizers))]
         coarsest = Units(max((g for g in grids if g is not None), key=lambda g: float(g.scale)))
         later = Units(following)
         restart = later.rescaled(coarsest, coarsest.of(recurrence.restart * z0))

@@ -55,9 +55,7 @@ class Units:
         Shapes:
             total: ``(num_nodes, num_features)`` -> same; inv_degree: ``(num_nodes, 1)``.
         """
-        gain = fixed_point.message_gain(
-            sender.grid.scale, self.grid.scale, weight, self.level_bits
-        )
+        gain = fixed_point.message_gain(sender.grid.scale, self.grid.scale, weight, self.level_bits)
         return fixed_point.message_units(total, gain * inv_degree.to(gain.dtype))
 
     def stored(self, rest: Tensor, bits: int | None) -> Tensor:

@@ -91,7 +91,9 @@ def test_propagation_follows_the_method_for_the_codes_it_sent(form: str, own: fl
         backend="reference",
     )  # fmt: skip
     expected = exact_propagation(x0, graph, codes, grids, weights, form)
-    unclipped = sum(2.5 * grid.scale * 2.0**-8 for grid in grids[1:]) * float(graph.sqrt_degree.max())
+    unclipped = sum(2.5 * grid.scale * 2.0**-8 for grid in grids[1:]) * float(
+        graph.sqrt_degree.max()
+    )
     rounding = 64 * torch.finfo(torch.float32).eps * float(x0.abs().max())
     tolerance = rounding + (unclipped if form == "delta_sigma" else 0.0)
     assert float((features - expected).abs().max()) <= tolerance

@@ -37,9 +37,7 @@ def neighbour_sum(packed: Tensor, rowptr: Tensor, col: Tensor, layout: PackedLay
     return out
 
 
-def quantize_and_pack(
-    z: Tensor, table: GridTable, inverse: Tensor | float, step: int
-) -> Tensor:
+def quantize_and_pack(z: Tensor, table: GridTable, inverse: Tensor | float, step: int) -> Tensor:
     """Return the packed codes of ``z`` on the grid of a step, one level worth ``1 / inverse``."""
     layout = PackedLayout(z.shape[1], table.num_bits)
     codes = torch.empty(z.shape[0], layout.row_bytes, dtype=torch.uint8, device=z.device)
