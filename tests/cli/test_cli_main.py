@@ -62,3 +62,12 @@ def test_a_reader_that_leaves_gets_no_complaint():
         process.stdout.close()
         assert process.wait(60) == 1
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("module", ["qgnn_lightning", "qgnn_lightning.cli"])
+def test_the_package_runs_as_the_command_does(module):
+    command = [sys.executable, "-W", "error", "-m", module]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"qgnn-lightning {__version__}\n"), done.stderr
+    wrong = subprocess.run([*command, "fti"], capture_output=True, text=True, check=False)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
