@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from commands import SMALL
+from safetensors import safe_open
 
 from qgnn_lightning.deploy import load_packed
+from qgnn_lightning.run import PackedExport
 
 DATA = [option for option in SMALL if option.startswith("--data")]
 
@@ -98,6 +104,50 @@ def test_fit_exports_the_best_epoch_when_asked(qgnn, fit):
     ours, later = load_packed("end.safetensors"), load_packed("later.safetensors")
     x, edges = torch.rand(6, 8), torch.tensor([[0, 1, 2], [1, 2, 3]])
     assert torch.equal(ours(x, edges), later(x, edges))
+
+
+def test_one_size_everywhere(qgnn, fit):
+    outcome = fit("--run_dir=run", "--export=end.safetensors")
+    assert outcome.code == 0, outcome.err
+    size = Path("end.safetensors").stat().st_size
+    assert f"size           {size:,} bytes (packed file), " in outcome.out
+    assert json.loads(Path("run/results.json").read_text())["size_bytes"]["file"] == size
+    best = "run/checkpoints/best.ckpt"
+    assert (
+        f"later.safetensors: {size:,} bytes" in qgnn("export", best, "-o", "later.safetensors").out
+    )
+    assert qgnn("info", best).out.endswith(f"packed file: {size:,} bytes\n")
+    rows = [line.split() for line in qgnn("info", "end.safetensors").out.splitlines()[1:]]
+    numbers = [int(row[-1].replace(",", "")) for row in rows]
+    assert numbers[-1] == size == sum(numbers[:-1])
+    # What the format stores is counted by safetensors itself.
+    with safe_open("end.safetensors", "pt") as file:
+        tensors = sum(file.get_tensor(name).nbytes for name in file.keys())  # noqa: SIM118
+    assert tensors == sum(numbers[:-2])
+
+
+def test_a_network_without_a_packed_file_says_what_is_counted(qgnn, fit):
+    outcome = fit("--run_dir=run", "--model.bits=float32")
+    found = json.loads(Path("run/results.json").read_text())["size_bytes"]
+    assert found["file"] is None
+    assert f"{found['packed']:,} bytes (codes, scales and biases), 1.0x" in outcome.out
+    assert "packed file" not in qgnn("info", "run/checkpoints/best.ckpt").out
+
+
+def test_results_are_kept_where_the_export_fails(fit, monkeypatch):
+    def full(self, network):
+        raise OSError(errno.ENOSPC, "No space left on device", str(self.path))
+
+    monkeypatch.setattr(PackedExport, "write", full)
+    outcome = fit("--run_dir=run", "--export=end.safetensors")
+    assert outcome.code == 1
+    assert json.loads(Path("run/results.json").read_text())["accuracy"]["test"] > 0
+    assert "test accuracy" in outcome.out
+    assert "packed   " not in outcome.out
+    assert outcome.err.endswith(
+        "export end.safetensors cannot be written: No space left on device; the results are in "
+        "run/results.json, pack later with: qgnn export run/checkpoints/best.ckpt -o FILE\n"
+    )
 
 
 @pytest.mark.parametrize(
