@@ -1,4 +1,4 @@
-"""A command that dies, as by kill -9, before a change of a file that is named; see ``kill_at.c``."""
+"""A command that dies, as by kill -9, before a named change of a file; see ``kill_at.c``."""
 
 from __future__ import annotations
 
