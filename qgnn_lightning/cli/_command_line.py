@@ -49,6 +49,8 @@ _OBSERVERS: dict[str, type[Callback]] = {
     "figures": Figures,
     "tensorboard_layout": TensorBoardLayout,
 }
+#: Parts of the configuration of a run that only a training needs.
+SECTIONS_OF_TRAINING = ("model", "trainer", "seed_everything", "observers", *_OBSERVERS)
 _NAMES_OF_DATA = ("source", "name")
 #: Belong to one run only.
 _OF_ONE_RUN = ("config", "ckpt_path", "run_dir", "output", "export", "resume", "quiet", "dry_run")

@@ -35,6 +35,41 @@ def test_packed_predictions_equal_those_of_the_checkpoint(qgnn, trained, packed,
     assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
 
 
+def test_a_packed_file_decides_the_model_of_any_configuration(qgnn, trained, packed):
+    """That of the run and one of other bits; what only a training needs is named in one line."""
+    Path("other.yaml").write_text("model: {bits: int8}\ntrainer: {max_epochs: 5}\n")
+    best = str(trained / "checkpoints" / "best.ckpt")
+    assert qgnn("predict", "--ckpt_path", best, "--output=one.csv").code == 0
+    run = ["-c", str(trained / "config.yaml"), "--output=two.csv"]
+    outcome = qgnn("predict", "--packed", str(packed), "-c", "other.yaml", *run)
+    assert outcome.code == 0, outcome.err
+    note, said = outcome.out.splitlines()
+    assert note.startswith(f"{packed} decides the model: not used of the configuration: model, tr")
+    assert "60 predictions" in said
+    assert Path("one.csv").read_text() == Path("two.csv").read_text()
+    agree = ["--model.bits=int2", "--model.num_steps", "3", "--model.messages=delta_sigma"]
+    assert qgnn("predict", "--packed", str(packed), *DATA, *agree).code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model.bits", "int4"], "--model.bits int4 contradicts the packed network "),
+        (["--model.bits", "int4"], "model.safetensors, in which bits is int2"),
+        (["--model.num_steps=4"], "in which num_steps is 3"),
+        (["--model.dropout=0.5"], "decides the model, leave it out"),
+        (["--trainer.max_epochs=2"], "unknown option --trainer.max_epochs"),
+        (["-c", "wrong.yaml"], "unknown option --sorce"),
+        (["-c", "none.yaml"], "none.yaml"),
+    ],
+)
+def test_what_contradicts_a_packed_file_is_an_error(qgnn, packed, options, message):
+    Path("wrong.yaml").write_text("model: {bits: int8}\ndata: {sorce: digits}\n")
+    outcome = qgnn("predict", "--packed", str(packed), *DATA, *options)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert message in outcome.err
+
+
 def test_info_lists_the_parts_of_both_kinds_of_file(qgnn, trained, packed):
     for path in (packed, trained / "checkpoints" / "best.ckpt"):
         outcome = qgnn("info", str(path))
