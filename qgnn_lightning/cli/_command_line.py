@@ -20,6 +20,7 @@ from qgnn_lightning.callbacks import (
     TensorBoardLayout,
 )
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._help import format_topic, help_topic
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.cli._stored_arguments import (
     check_agreement,
@@ -160,6 +161,10 @@ class CommandLine(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; what was typed is kept apart from defaults."""
+        topic = help_topic(args)
+        if topic is not None:
+            print(format_topic(self._subcommand_parsers[args[0]], args[0], topic), end="")
+            raise SystemExit(0)
         try:
             self.config = parser.parse_args(args)
             typed = parser.parse_args(args, defaults=False)
