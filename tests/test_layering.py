@@ -18,7 +18,8 @@ LAYERS = [
     {"baselines"},
     {"lightning_module", "deploy"},
     {"callbacks", "run", "bench", "report", "study"},
-    {"cli", "__main__"},
+    {"cli"},
+    {"__main__"},
 ]
 LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in parts}
 # Beyond torch, the standard library and the package itself.

@@ -56,6 +56,8 @@ WRITERS = {
     "study": ["study", "study.yaml", "-o", "DISK/s.json", "--jobs=1"],
     "data check": ["data", "check", *DATA, "--plot=DISK/p.png"],
 }
+#: What the message says besides where the disk is.
+LEFT = {("full disk", "fit --export"): "DISK/m.safetensors .* the results are in r/results.json"}
 STUDY = "base:\n  - data.source: block_model\naxes:\n  model.num_steps: [3]\nseeds: 0..0\n"
 
 
@@ -169,8 +171,9 @@ def cells() -> list[Cell]:
     )
     for fault, options, fill in (("read-only disk", "ro", False), ("full disk", "size=1m", True)):
         for command, arguments in WRITERS.items():
+            message = LEFT.get((fault, command), "DISK")
             found.append(
-                Cell(fault, command, arguments, 1, "DISK", lambda o=options, f=fill: disk(o, f))
+                Cell(fault, command, arguments, 1, message, lambda o=options, f=fill: disk(o, f))
             )
     return found
 

@@ -1,86 +1,144 @@
-"""A process that is killed between any two changes of its files, and what a restart makes of it.
+"""A process that is killed before every kind of change of its files, and started again.
 
     python benchmarks/trust/kills.py
 
-Every write, fsync, rename, removal and opening below a folder is counted by ``kill_at.c``, which is
-loaded before libc (Linux, with a C compiler). For each number n the command is started, and dies as
-by kill -9 before the n-th of them, with half of the bytes written where it is a write. Afterwards
-every checkpoint, configuration and result is whole or not there, ``qgnn report`` says in one line
-what it finds, and the same command, started again, ends as if nothing had happened.
+A kind is an operation (opening, write, fsync, truncation, chmod, rename, removal, folder) and what
+the file is: which checkpoint, log, result or unfinished file. Of each kind the first, a middle and
+the last change are looked up in a run that is not killed; then the command is started again for
+each, and dies before it as by kill -9, with half of the bytes written where it is a write (Linux,
+with a C compiler). Afterwards every checkpoint, configuration and result is whole or not there,
+``qgnn report`` says in one line what it finds, and the same command, started again, ends as if
+nothing had happened. What was found is written after each kill, and the study goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
-import io
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from interruptions import state
+from killing import Change, Place, forked, places, preload
 from small_graph import DATA
 
-from qgnn_lightning.cli import main as qgnn
 from qgnn_lightning.provenance import commit
 from qgnn_lightning.run import read_checkpoint
 from qgnn_lightning.storage import atomic_path
 
-HERE = Path(__file__).parent
+RESULT = Path(__file__).parent / "results" / "kills.json"
 FIT = ["fit", *DATA, "--model.num_steps=3", "--model.hidden_features=8", "--resume=auto"]
 FIT += ["--trainer.max_epochs=27", "--histograms.every_n_epochs=2", "--model.dropout=0.5"]
-_MOST = 5000
+SEEDS = ["seeds", *DATA, "--model.num_steps=3", "--trainer.max_epochs=2", "--jobs=1"]
+SEEDS += ["--observers=false", "--seeds=2"]
+_PACKED = "model.safetensors"
 
 
-def preload() -> None:
-    """Start this program anew with the counter before libc."""
-    folder = Path(tempfile.mkdtemp())
-    library = folder / "kill_at.so"
-    compiler = [
-        "cc",
-        "-shared",
-        "-fPIC",
-        "-O1",
-        "-o",
-        str(library),
-        str(HERE / "kill_at.c"),
-        "-ldl",
-    ]
-    subprocess.run(compiler, check=True)
-    environment = {**os.environ, "LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"}
-    code = subprocess.run([sys.executable, *sys.argv], env=environment).returncode
-    shutil.rmtree(folder)
-    sys.exit(code)
+@dataclass
+class Results:
+    """What every kill has shown so far; of another state of the code, nothing.
+
+    Args:
+        path: The file.
+        commands: The kills of each command, by the name of the place.
+    """
+
+    path: Path
+    commands: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, path: Path) -> Results:
+        """Read what an earlier study of this commit has left."""
+        found = json.loads(path.read_text()) if path.is_file() else {}
+        return cls(path, found["commands"] if found.get("commit") == commit() else {})
+
+    def add(self, command: str, place: Place, wrong: Sequence[str]) -> None:
+        """Write down what one kill has shown."""
+        shown = {**asdict(place), "wrong": list(wrong)}
+        self.commands.setdefault(command, {})[place.name] = shown
+        print(f"{command}: {place.name}", *wrong, sep="\n  ", flush=True)
+        self._write(json.dumps({"commit": commit(), "commands": self.commands}, indent=1) + "\n")
+
+    def _write(self, text: str) -> None:
+        with atomic_path(self.path) as path:
+            path.write_text(text)
+        with atomic_path(self.path.with_suffix(".md")) as path:
+            path.write_text(table(self.commands))
+
+    @property
+    def wrong(self) -> list[str]:
+        """All that was not as it has to be."""
+        kills = (kill for found in self.commands.values() for kill in found.values())
+        return [one for kill in kills for one in kill["wrong"]]
 
 
-def forked(command: list[str], folder: Path, dies_at: int = -1) -> tuple[int, str]:
-    """Run a command in a copy of this process; its exit code, and what it complained of."""
-    errors = folder.parent / "errors.txt"
-    process = os.fork()
-    if process == 0:
-        code = 1
-        try:
-            with (
-                errors.open("w") as file,
-                contextlib.redirect_stderr(file),
-                contextlib.redirect_stdout(io.StringIO()),
-            ):
-                ctypes.CDLL(None).kill_at_arm(f"{folder}".encode(), ctypes.c_long(dies_at))
-                code = qgnn(command)
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(process, 0)
-    return os.waitstatus_to_exitcode(status), errors.read_text()
+def table(commands: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """The kills as Markdown: a row per kind of change."""
+    lines = ["| Command | Change | File | In a run | Killed before | Wrong |"]
+    lines.append("|---|---|---|---|---|---|")
+    for command, kills in commands.items():
+        kinds: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for kill in kills.values():
+            kinds.setdefault((kill["operation"], kill["file"]), []).append(kill)
+        for (operation, file), found in kinds.items():
+            which = ", ".join(kill["which"] for kill in found)
+            wrong = "; ".join(one for kill in found for one in kill["wrong"]) or "-"
+            cells = [command, operation, f"`{file}`", found[0]["of"], which, wrong]
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A command that is killed.
+
+    Args:
+        name: Its name.
+        command: What stands behind ``qgnn``.
+        folder: Changes below it count.
+        prepare: Brings the folder into the state before the command.
+        check: What is wrong after a kill.
+    """
+
+    name: str
+    command: Sequence[str]
+    folder: Path
+    prepare: Callable[[], object]
+    check: Callable[[], Sequence[str]]
+
+    def changes(self) -> tuple[Change, ...]:
+        """The changes of files when nothing interferes."""
+        self.prepare()
+        ending = forked(self.command, self.folder)
+        assert ending.code == 0, ending.error
+        return ending.changes
+
+    def study(self, results: Results) -> None:
+        """Kill it wherever that was not done yet."""
+        done = results.commands.get(self.name, {})
+        for place in places(self.changes()):
+            if place.name not in done:
+                results.add(self.name, *self._kill(place))
+
+    def _kill(self, place: Place) -> tuple[Place, Sequence[str]]:
+        """Kill it once; a log may come to the disk in fewer writes than before."""
+        self.prepare()
+        ending = forked(self.command, self.folder, place)
+        kinds = [(one.operation, one.pattern) for one in ending.changes]
+        made = kinds.count((place.operation, place.pattern))
+        if ending.code == 0 and 0 < made <= place.number:
+            return self._kill(replace(place, number=made - 1))
+        if ending.code != -signal.SIGKILL:
+            return place, [f"exit code {ending.code}: {ending.error}"]
+        assert made == place.number + 1
+        return place, self.check()
 
 
 def broken(folder: Path) -> list[str]:
@@ -100,157 +158,116 @@ def broken(folder: Path) -> list[str]:
     return found
 
 
-def after_kill(run: Path) -> list[str]:
-    """What is wrong with a run directory from which a process was torn."""
-    wrong = broken(run)
-    page = run.parent / "report.html"
-    code, error = forked(["report", str(run), "-o", str(page)], run)
-    if code not in (0, 1) or error.count("\n") != code:
-        wrong.append(f"report ends with {code}: {error}")
-    return wrong
-
-
-@dataclass
-class Sweep:
-    """A command that is killed before every n-th change of files, and what was wrong then."""
-
-    every: int
-    changes: int = 0
-    kills: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-    def note(self, *faults: str) -> None:
-        """Write down what was wrong at this kill."""
-        self.wrong += [f"{self.changes}: {one}" for one in faults]
-
-    def killed(
-        self, command: list[str], folder: Path, prepare: Callable[[], object]
-    ) -> Iterator[None]:
-        """Kill the command once at each of the places, until it comes to its end."""
-        for number in range(0, _MOST, self.every):
-            self.changes = number
-            prepare()
-            code, error = forked(command, folder, self.changes)
-            if code == 0:
-                return
-            self.kills += 1
-            if code != -signal.SIGKILL:
-                self.note(f"exit code {code}: {error}")
-            yield
-
-    def result(self) -> dict[str, Any]:
-        """As the result file has it."""
-        return {"changes": self.changes, "kills": self.kills, "wrong": self.wrong}
-
-
-def fit_is_continued(folder: Path, start: Path | None, every: int) -> dict[str, Any]:
-    """Kill ``qgnn fit --resume auto``, on an empty folder or one in which a run was broken off."""
-    straight = folder / "straight"
-    if not straight.exists():
-        assert forked([*FIT, f"--run_dir={straight}"], straight)[0] == 0
-    expected, run, sweep = state(straight), folder / "run", Sweep(every)
-    command = [*FIT, f"--run_dir={run}"]
+def fit(run: Path, straight: Path, start: Path | None = None) -> Victim:
+    """``qgnn fit --resume auto``, on an empty folder or one in which a run was broken off."""
+    command = [*FIT, f"--run_dir={run}", f"--export={run / _PACKED}"]
+    expected = state(straight)
 
     def prepare() -> None:
         shutil.rmtree(run, ignore_errors=True)
         if start is not None:
             shutil.copytree(start, run)
 
-    for _ in sweep.killed(command, run, prepare):
-        sweep.note(*after_kill(run))
-        code, error = forked(command, run)
-        if code:
-            sweep.note(f"restart ends with {code}: {error}")
-            continue
+    def check() -> list[str]:
+        wrong = broken(run)
+        report = forked(["report", str(run), "-o", str(run.parent / "report.html")], run)
+        if report.code not in (0, 1) or report.error.count("\n") != report.code:
+            wrong.append(f"report ends with {report.code}: {report.error}")
+        restart = forked(command, run)
+        if restart.code:
+            return [*wrong, f"restart ends with {restart.code}: {restart.error}"]
         found = state(run)
-        sweep.note(*(f"{one} differs" for one in expected if expected[one] != found[one]))
-        sweep.note(*(f"{one.name} is left" for one in run.rglob(".unfinished*")))
-        print(sweep.changes, sweep.wrong[-3:], flush=True)
-    return sweep.result()
+        wrong += [f"{one} differs" for one in expected if expected[one] != found[one]]
+        if (run / _PACKED).read_bytes() != (straight / _PACKED).read_bytes():
+            wrong.append("the packed file differs")
+        return [*wrong, *(f"{one.name} is left" for one in run.rglob(".unfinished*"))]
+
+    return Victim("fit" if start is None else "fit --resume auto", command, run, prepare, check)
 
 
-def continued_from_the_middle(folder: Path, every: int) -> dict[str, Any]:
-    """Kill what continues a run that was killed after its first checkpoint."""
-    middle = folder / "middle"
-    for number in range(0, _MOST, 25):
-        shutil.rmtree(middle, ignore_errors=True)
-        code, _ = forked([*FIT, f"--run_dir={middle}"], middle, number)
-        if (middle / "checkpoints" / "last.ckpt").is_file():
-            break
-    assert code == -signal.SIGKILL
-    assert not (middle / "results.json").exists()
-    return fit_is_continued(folder, middle, every)
+def broken_off(run: Path, straight: Victim) -> Path:
+    """A run that was killed when its checkpoint of epoch 25 had got its name."""
+    renames = [one.pattern for one in straight.changes() if one.operation == "rename"]
+    number = renames.index("checkpoints/last.ckpt") + 1
+    place = Place("rename", "", "", 0, renames[number], renames[:number].count(renames[number]))
+    straight.prepare()
+    assert forked(straight.command, straight.folder, place).code == -signal.SIGKILL
+    assert (straight.folder / "checkpoints" / "last.ckpt").is_file()
+    assert not (straight.folder / "results.json").exists()
+    return straight.folder.rename(run)
 
 
-def file_is_old_or_new(folder: Path, command: list[str], name: str, every: int) -> dict[str, Any]:
-    """Kill a command that writes one file, on top of an older one."""
-    place = folder / "written"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    target, sweep = place / name, Sweep(every)
+def one_file(name: str, command: Sequence[str], target: Path) -> Victim:
+    """A command that writes one file, on top of an older one."""
     filled = [one.replace("TARGET", str(target)) for one in command]
-    assert forked(filled, place)[0] == 0, filled
-    new = target.read_bytes()
 
     def prepare() -> None:
-        for path in place.iterdir():
-            path.unlink()
+        shutil.rmtree(target.parent, ignore_errors=True)
+        target.parent.mkdir()
         target.write_bytes(b"old")
 
-    for _ in sweep.killed(filled, place, prepare):
-        if target.read_bytes() not in (b"old", new):
-            sweep.note("neither old nor new")
-    return sweep.result()
+    prepare()
+    ending = forked(filled, target.parent)
+    assert ending.code == 0, ending.error
+    new = target.read_bytes()
+
+    def check() -> list[str]:
+        return [] if target.read_bytes() in (b"old", new) else ["neither old nor new"]
+
+    return Victim(name, filled, target.parent, prepare, check)
 
 
-def seeds_are_continued(folder: Path, every: int) -> dict[str, Any]:
-    """Kill ``qgnn seeds``: a finished run is kept, an unfinished one is made again."""
-    place, sweep = folder / "seeds", Sweep(every)
-    command = ["seeds", *DATA, "--model.num_steps=3", "--trainer.max_epochs=2", "--jobs=1"]
-    command += ["--observers=false", "--seeds=2", "-o", str(place)]
-    for _ in sweep.killed(command, place, lambda: shutil.rmtree(place, ignore_errors=True)):
-        sweep.note(*broken(place))
-        code, error = forked(command, place)
-        if code or len(json.loads((place / "results.json").read_text())["cells"][0]["runs"]) != 2:
-            sweep.note(f"restart ends with {code}: {error}")
-        print("seeds", sweep.changes, sweep.wrong[-3:], flush=True)
-    return sweep.result()
+def seeds(folder: Path) -> Victim:
+    """``qgnn seeds``: a finished run is kept, an unfinished one is made again."""
+    command = [*SEEDS, "-o", str(folder)]
+
+    def check() -> list[str]:
+        wrong = broken(folder)
+        ending = forked(command, folder)
+        if ending.code:
+            return [*wrong, f"restart ends with {ending.code}: {ending.error}"]
+        cell = json.loads((folder / "results.json").read_text())["cells"][0]
+        return wrong if len(cell["runs"]) == 2 else [*wrong, f"{len(cell['runs'])} runs, not 2"]
+
+    return Victim("seeds", command, folder, lambda: shutil.rmtree(folder, True), check)
 
 
 def main() -> None:
     """Kill, look, start again."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--every", type=int, default=1, help="kill before every n-th change only")
     parser.add_argument("--only", default="", help="part of the name of what is killed")
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "kills.json")
+    parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    if not hasattr(ctypes.CDLL(None), "kill_at_arm"):
-        preload()
-    every = arguments.every
+    preload()
+    results = Results.of(arguments.output)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        assert forked([*FIT, f"--run_dir={folder / 'straight'}"], folder / "none")[0] == 0
-        checkpoint = folder / "straight" / "checkpoints" / "best.ckpt"
+        straight = folder / "straight"
+        command = [*FIT, f"--run_dir={straight}", f"--export={straight / _PACKED}"]
+        assert forked(command, straight).code == 0
+        checkpoint = straight / "checkpoints" / "best.ckpt"
         written = {
-            "export": (["export", str(checkpoint), "-o", "TARGET"], "a.safetensors"),
-            "predict": (["predict", f"--ckpt_path={checkpoint}", "--output=TARGET"], "a.csv"),
-            "report": (["report", str(folder / "straight"), "-o", "TARGET"], "a.html"),
-            "data check": (["data", "check", *DATA, "--plot=TARGET"], "a.png"),
+            "export": ("a.safetensors", ["export", f"{checkpoint}", "-o", "TARGET"]),
+            "predict": ("a.csv", ["predict", f"--ckpt_path={checkpoint}", "--output=TARGET"]),
+            "report": ("a.html", ["report", f"{straight}", "-o", "TARGET"]),
+            "data check": ("a.png", ["data", "check", *DATA, "--plot=TARGET"]),
         }
-        done: dict[str, Callable[[], dict[str, Any]]] = {
-            "fit": lambda: fit_is_continued(folder, None, every),
-            "fit --resume auto": lambda: continued_from_the_middle(folder, every),
-            "seeds": lambda: seeds_are_continued(folder, every),
-        }
-        for command, (words, file) in written.items():
-            done[command] = lambda words=words, file=file: file_is_old_or_new(
-                folder, words, file, min(every, 3)
+        victims: dict[str, Callable[[], Victim]] = {
+            one: lambda one=one, file=file, words=words: one_file(
+                one, words, folder / "written" / file
             )
-        result = {name: run() for name, run in done.items() if arguments.only in name}
-    with atomic_path(arguments.output) as path:
-        path.write_text(json.dumps({"commit": commit(), "every": every, **result}, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
-    sys.exit(any(one["wrong"] for one in result.values()))
+            for one, (file, words) in written.items()
+        }
+        whole = fit(folder / "run", straight)
+        victims["fit"] = lambda: whole
+        victims["fit --resume auto"] = lambda: fit(
+            folder / "run", straight, broken_off(folder / "middle", whole)
+        )
+        victims["seeds"] = lambda: seeds(folder / "seeds")
+        for one, make in victims.items():
+            if arguments.only in one:
+                make().study(results)
+    sys.exit(bool(results.wrong))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from qgnn_lightning.cli._errors import UsageError, describe
 from qgnn_lightning.cli._packed import trained_network
 from qgnn_lightning.cli._processes import LostProcessError, is_first, is_lost_process
 from qgnn_lightning.cli._quiet import quiet
+from qgnn_lightning.cli._remarks import note, remark_on_training
 from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
 from qgnn_lightning.cli._run_place import experiment_folder, make_run_directory
 from qgnn_lightning.data import GraphDataModule
@@ -38,6 +39,7 @@ from qgnn_lightning.run import (
     Stopped,
     environment,
     evaluation,
+    file_size,
     network_summary,
     plan_training,
     prediction_writer,
@@ -76,6 +78,7 @@ class Application(CommandLine):
         self._started = started
         self._run: RunDirectory | None = None
         self._best: BestCheckpoint | None = None
+        self._export: PackedExport | None = None
         self._random_state = RandomState()
         super().__init__(arguments)
 
@@ -145,9 +148,8 @@ class Application(CommandLine):
             often = self.options["data"]["batching"] != "full"
             callbacks += [self._best, LastCheckpoint(run.last, 1 if often else 25)]
             if self.options["export"] is not None:
-                callbacks.append(
-                    PackedExport(Path(self.options["export"]).expanduser(), self._best)
-                )
+                self._export = PackedExport(Path(self.options["export"]).expanduser())
+                callbacks.append(self._export)
         arguments: dict[str, Any] = {"callbacks": callbacks, "default_root_dir": str(run.path)}
         if wanted["logger"] in (None, True):
             arguments["logger"] = RunLogger(run.path)
@@ -187,6 +189,9 @@ class Application(CommandLine):
             return
         if self._run is not None and is_first():
             self._say(f"run directory  {self._run.path}")
+            remark = remark_on_training(self.options, datamodule.graph)
+            if remark is not None:
+                self._say(note(remark))
         before = time.perf_counter()
         try:
             self.trainer.fit(
@@ -244,11 +249,22 @@ class Application(CommandLine):
         write_json(results, run.results, indent=2)
         self._say(results_table(results))
         self._say(f"results        {run.results}")
-        if self.options["export"] is not None:
-            self._say(f"packed         {self.options['export']}")
+        if self._export is not None:
+            self._write_packed(self._export, run)
         self._say(f"report         qgnn report {run.path}")
         curves = run.path.parent if self.options["run_dir"] is None else run.path
         self._say(f"curves         tensorboard --logdir {curves}")
+
+    def _write_packed(self, export: PackedExport, run: RunDirectory) -> None:
+        """Pack the network that was tested; its results are written already."""
+        try:
+            export.write(self.model.network)
+        except OSError as error:
+            raise OSError(
+                f"export {export.path} cannot be written: {error.strerror}; the results are in "
+                f"{run.results}, pack later with: qgnn export {run.best} -o FILE"
+            ) from error
+        self._say(f"packed         {export.path}")
 
     def _say(self, text: str) -> None:
         """Print, unless nothing is to be said."""
@@ -257,9 +273,11 @@ class Application(CommandLine):
 
     def _results(self, seconds: float) -> dict[str, Any]:
         network = self.model.network.eval()
+        summary = network_summary(network)
         return {
             "accuracy": split_accuracies(network, self.datamodule.graph),
-            **network_summary(network),
+            **summary,
+            "size_bytes": {**summary["size_bytes"], "file": file_size(network)},
             "seconds": {"fit": seconds, "total": time.perf_counter() - self._started},
             "seed": self.options["seed_everything"],
             **environment(),

@@ -20,6 +20,7 @@ from qgnn_lightning.callbacks import (
     TensorBoardLayout,
 )
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._help import format_topic, help_topic
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.cli._stored_arguments import (
     check_agreement,
@@ -49,6 +50,8 @@ _OBSERVERS: dict[str, type[Callback]] = {
     "figures": Figures,
     "tensorboard_layout": TensorBoardLayout,
 }
+#: Parts of the configuration of a run that only a training needs.
+SECTIONS_OF_TRAINING = ("model", "trainer", "seed_everything", "observers", *_OBSERVERS)
 _NAMES_OF_DATA = ("source", "name")
 #: Belong to one run only.
 _OF_ONE_RUN = ("config", "ckpt_path", "run_dir", "output", "export", "resume", "quiet", "dry_run")
@@ -158,6 +161,10 @@ class CommandLine(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; what was typed is kept apart from defaults."""
+        topic = help_topic(args)
+        if topic is not None:
+            print(format_topic(self._subcommand_parsers[args[0]], args[0], topic), end="")
+            raise SystemExit(0)
         try:
             self.config = parser.parse_args(args)
             typed = parser.parse_args(args, defaults=False)

@@ -9,13 +9,14 @@ from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.data import GraphDataModule
 
 
-def add_data(parser: CommandParser) -> None:
+def add_data(parser: CommandParser, config: type[ActionConfigFile] = ActionConfigFile) -> None:
     """Add the options of the data, and files that hold them.
 
     Args:
         parser: The parser of a command.
+        config: How a file is read.
     """
-    parser.add_argument("-c", "--config", action=ActionConfigFile, help="File with options.")
+    parser.add_argument("-c", "--config", action=config, help="File with options.")
     parser.add_class_arguments(GraphDataModule, "data")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qgnn_lightning.cli._remarks import note, remark_on_columns
 from qgnn_lightning.data import GraphStatistics, Split
 
 _WIDEST_BAR = 40
@@ -47,7 +48,10 @@ def _remarks(found: GraphStatistics, names: Sequence[str]) -> list[str]:
     if small:
         shown = ", ".join(map(printable, small[:5])) + (", ..." if len(small) > 5 else "")
         remarks.append(f"classes of one or two nodes, a slip in a label? {shown}")
-    return [f"{'note':<15}{remark}" for remark in remarks]
+    columns = None if found.column_sizes is None else remark_on_columns(found.column_sizes)
+    if columns is not None:
+        remarks.append(columns)
+    return list(map(note, remarks))
 
 
 def _classes(found: GraphStatistics) -> str:

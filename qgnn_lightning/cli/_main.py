@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from qgnn_lightning import __version__
 from qgnn_lightning.cli._errors import FAILED, WRONG_USAGE, UsageError, complain
+from qgnn_lightning.cli._loading import loading
 
 COMMANDS = {
     "fit": "train a network, test its best epoch, and write results.json",
@@ -38,6 +39,7 @@ _RUNNERS = {
     "list": ("_list", "run_list"),
     "report": ("_html_report", "run_report"),
     "bench": ("_bench", "run_bench"),
+    "completion": ("_completion", "run_completion"),
     "predict --packed": ("_predict_packed", "run_predict_packed"),
 }
 _INTERRUPTED = 130
@@ -126,17 +128,15 @@ def _run(command: str, arguments: list[str], started: float) -> None:
     """Run a command; only what it needs is imported."""
     if command == "predict" and any(one.startswith("--packed") for one in arguments):
         command = "predict --packed"
+    name, function = _RUNNERS.get(command, ("_application", "run"))
+    with loading("--quiet" in arguments):
+        module = importlib.import_module(f"qgnn_lightning.cli.{name}")
     if command == "completion":
-        from qgnn_lightning.cli._completion import run_completion
-
-        run_completion(arguments[1:], list(COMMANDS))
+        module.run_completion(arguments[1:], list(COMMANDS))
     elif command in _RUNNERS:
-        module, function = _RUNNERS[command]
-        getattr(importlib.import_module(f"qgnn_lightning.cli.{module}"), function)(arguments[1:])
+        getattr(module, function)(arguments[1:])
     else:
-        from qgnn_lightning.cli._application import run
-
-        run(arguments, started)
+        module.run(arguments, started)
 
 
 def _unknown(command: str | None) -> str:

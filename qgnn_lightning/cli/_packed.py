@@ -22,6 +22,7 @@ from qgnn_lightning.deploy import (
 )
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.nn import GraphNetwork
+from qgnn_lightning.run import file_size, float32_size
 
 PACKED_SUFFIX = ".safetensors"
 
@@ -42,12 +43,12 @@ def run_export(arguments: list[str]) -> None:
     if not output.parent.is_dir():
         raise UsageError(f"--output: there is no folder {output.parent}")
     network = trained_network(options.checkpoint)
-    save_packed(freeze(network), output)
-    full = sum(4 * parameter.numel() for parameter in network.parameters())
-    content = sum(part.num_bytes for part in describe_packed(load_packed(output)))
+    packed = freeze(network)
+    save_packed(packed, output)
+    content = sum(part.num_bytes for part in describe_packed(packed))
     print(
         f"{output}: {output.stat().st_size:,} bytes, {content:,} of them codes, scales and biases; "
-        f"float32 weights take {full:,}"
+        f"float32 weights take {float32_size(network):,}"
     )
 
 
@@ -64,9 +65,19 @@ def run_info(arguments: list[str]) -> None:
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
     if path.suffix == PACKED_SUFFIX:
-        print(parts_table(describe_packed(load_packed(path))))
-    else:
-        print(parts_table(describe_network(trained_network(path))))
+        print(parts_table(_with_header(describe_packed(load_packed(path)), path)))
+        return
+    network = trained_network(path)
+    print(parts_table(describe_network(network)))
+    packed = file_size(network)
+    if packed is not None:
+        print(f"packed file: {packed:,} bytes")
+
+
+def _with_header(parts: list[Part], path: Path) -> list[Part]:
+    """Parts that add up to the size of the file."""
+    header = path.stat().st_size - sum(part.num_bytes for part in parts)
+    return [*parts, Part("header of the file", None, "", (), header)]
 
 
 def export_parser() -> argparse.ArgumentParser:
@@ -122,7 +133,8 @@ def parts_table(parts: list[Part]) -> str:
     for part in parts:
         shape = " x ".join(map(str, part.shape))
         size = f"{part.num_bytes:,}" if part.num_bytes else ""
-        rows.append((part.name, str(part.bits), part.scale, shape, size))
+        bits = "" if part.bits is None else str(part.bits)
+        rows.append((part.name, bits, part.scale, shape, size))
     total = sum(part.num_bytes for part in parts)
     rows.append(("in all", "", "", "", f"{total:,}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qgnn_lightning.cli._data_options import add_data, load_data
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._packed_options import ConfigOfData, check_model, without_model
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.deploy import load_packed
 from qgnn_lightning.lightning_module import Prediction
@@ -23,8 +25,9 @@ def run_predict_packed(arguments: list[str]) -> None:
         ValueError: If the network and the data do not fit together.
     """
     parser = predict_packed_parser()
+    kept, typed = without_model(arguments)
     try:
-        options = parser.parse_args(arguments)
+        options = parser.parse_args(kept)
     except UsageError as error:
         raise UsageError(with_suggestion(str(error), parser._option_string_actions)) from error
     output = Path(options.output).expanduser()
@@ -34,6 +37,10 @@ def run_predict_packed(arguments: list[str]) -> None:
     if not Path(options.packed).is_file():
         raise UsageError(f"--packed must be a packed network, there is no file {options.packed}")
     network = load_packed(options.packed)
+    check_model(typed, network, Path(options.packed))
+    if parser.left_out:
+        unused = ", ".join(parser.left_out)
+        print(f"{options.packed} decides the model: not used of the configuration: {unused}")
     data = load_data(parser, options)
     graph = data.graph
     if graph.num_features != network.num_features:
@@ -47,10 +54,18 @@ def run_predict_packed(arguments: list[str]) -> None:
     print(f"{rows:,} predictions in {output}")
 
 
-def predict_packed_parser() -> CommandParser:
+class _Parser(CommandParser):
+    """Remembers which sections of configurations were not used."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.left_out: list[str] = []
+
+
+def predict_packed_parser() -> _Parser:
     """The options of ``qgnn predict --packed``."""
-    parser = CommandParser(description="Predict with a packed network.")
-    add_data(parser)
+    parser = _Parser(description="Predict with a packed network.")
+    add_data(parser, ConfigOfData)
     parser.add_argument("--packed", type=str, required=True, help="Packed network.")
     parser.add_argument(
         "--output", type=str, default="predictions.csv", help="File to write, .csv or .parquet."

@@ -23,20 +23,25 @@ def results_table(results: dict[str, Any]) -> str:
     Args:
         results: What goes into ``results.json``.
     """
-    accuracy, size = results["accuracy"], results["size_bytes"]
+    accuracy = results["accuracy"]
     percent = {split: f"{100 * value:.1f} %" for split, value in accuracy.items()}
-    saved = size["float32"] / size["packed"]
     rows = {
         "test accuracy": f"{percent['test']}, at the best of {results['epochs']} epochs, "
         f"number {results['best_epoch'] + 1}",
         "validation": percent["val"],
         "training": percent["train"],
         "network": _describe_network(results),
-        "size": f"{size['packed']:,} bytes packed, {saved:.1f}x smaller than float32",
+        "size": _size(**results["size_bytes"]),
         "time": f"{results['seconds']['fit']:.1f} s to train, "
         f"{results['seconds']['total']:.1f} s in all",
     }
     return "\n".join(f"{name:<15}{value}" for name, value in rows.items())
+
+
+def _size(packed: int, float32: int, file: int | None) -> str:
+    """Bytes of the packed file, or what its content would be where there is no such file."""
+    size, what = (packed, "codes, scales and biases") if file is None else (file, "packed file")
+    return f"{size:,} bytes ({what}), {float32 / size:.1f}x smaller than float32"
 
 
 def plan_table(plan: TrainingPlan, length: tuple[int | None, int], place: str) -> str:
@@ -56,7 +61,8 @@ def plan_table(plan: TrainingPlan, length: tuple[int | None, int], place: str) -
     rows = {
         "graph": f"{plan.num_nodes:,} nodes, {plan.num_edges:,} entries of the adjacency",
         "network": _describe_network(plan.summary),
-        "size": f"{size['packed']:,} bytes packed, {size['float32']:,} in float32",
+        "size": f"{size['packed']:,} bytes of codes, scales and biases, "
+        f"{size['float32']:,} in float32",
         "training": f"{limit} epochs, optimizer steps in each: {steps:,}",
         "time": f"{total}{_duration(seconds)} per epoch without observers and checkpoints",
         "states": f"{mebibytes(plan.state_bytes)}: weights, buffers, gradients, optimizer",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qgnn_lightning.data._batch import GraphBatch, Stage
+from qgnn_lightning.data._column_sizes import ColumnSizes, column_sizes
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import Source
 from qgnn_lightning.data._splits import Split, random_split
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from qgnn_lightning.data._datamodule import GraphDataModule
 
 __all__ = [
+    "ColumnSizes",
     "GraphBatch",
     "GraphDataError",
     "GraphDataModule",
@@ -29,6 +31,7 @@ __all__ = [
     "Source",
     "Split",
     "Stage",
+    "column_sizes",
     "degree_bin_edges",
     "degree_histogram",
     "graph_statistics",

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qgnn_lightning.data._column_sizes import ColumnSizes, column_sizes
 from qgnn_lightning.data._raw_graph import RawGraph
 from qgnn_lightning.graph import Adjacency
 
@@ -44,6 +45,8 @@ class GraphStatistics:
         weighted: Whether edges have weights.
         num_features: Features per node.
         feature_density: Share of the features that are not 0.
+        column_sizes: How large the columns of the features are; ``None`` for bags of words, in
+            which a row is the unit.
         num_components: Parts that no edge links.
         largest_component: Nodes in the largest of them.
         num_isolated: Nodes without an edge.
@@ -65,6 +68,7 @@ class GraphStatistics:
     weighted: bool
     num_features: int
     feature_density: float
+    column_sizes: ColumnSizes | None
     num_components: int
     largest_component: int
     num_isolated: int
@@ -107,6 +111,7 @@ def graph_statistics(graph: RawGraph) -> GraphStatistics:
         weighted=graph.edge_weight is not None,
         num_features=graph.x.shape[1],
         feature_density=int(x.count_nonzero()) / graph.x.numel(),
+        column_sizes=None if graph.bag_of_words else column_sizes(graph.x),
         num_components=len(components),
         largest_component=int(components.max()),
         num_isolated=int((degree == 0).sum()),

@@ -3,7 +3,12 @@
 from qgnn_lightning.deploy._describe import Part, describe_network, describe_packed
 from qgnn_lightning.deploy._freeze import check_packable, freeze
 from qgnn_lightning.deploy._packed_network import PackedGNN, PackedLinear, PackedPropagation
-from qgnn_lightning.deploy._serialization import PackedFileError, load_packed, save_packed
+from qgnn_lightning.deploy._serialization import (
+    PackedFileError,
+    load_packed,
+    packed_file_size,
+    save_packed,
+)
 
 __all__ = [
     "PackedFileError",
@@ -16,5 +21,6 @@ __all__ = [
     "describe_packed",
     "freeze",
     "load_packed",
+    "packed_file_size",
     "save_packed",
 ]

@@ -17,26 +17,29 @@ class Part:
 
     Args:
         name: Where it is.
-        bits: Bits of its codes; 32 where it is not quantized.
+        bits: Bits of its codes; 32 where it is not quantized, ``None`` where it has no numbers.
         scale: Scale of its grid, or of the first and last grid.
         shape: Shape of its numbers; empty for what is computed.
-        num_bytes: Bytes it takes in memory.
+        num_bytes: Bytes it takes: of a packed network in its file, else in memory.
     """
 
     name: str
-    bits: int
+    bits: int | None
     scale: str
     shape: tuple[int, ...]
     num_bytes: int
 
 
 def describe_packed(network: PackedGNN) -> list[Part]:
-    """The parts of a packed network."""
+    """The parts of a packed network; its file holds them and a header."""
     propagation = network.propagation
+    changes = [grid for grid in propagation.change_grids if grid is not None]
+    steps = f"messages of {propagation.num_steps} steps"
     return [
         *_packed_linear("encoder", network.encoder),
         *_packed_linear("classifier", network.classifier),
-        _grids(f"messages of {propagation.num_steps} steps", list(propagation.grids)),
+        _stored_grids(steps, list(propagation.grids)),
+        *([_stored_grids("changes", changes)] if changes else []),
     ]
 
 
@@ -74,9 +77,10 @@ def _baseline(network: GraphNetwork) -> list[Part]:
 def _packed_linear(name: str, layer: PackedLinear) -> list[Part]:
     shape = (layer.out_features, layer.in_features)
     grid = layer.weight_grid
+    size = layer.weight.nbytes + _grid_bytes([grid])
     return [
-        _grids(f"{name} input", [layer.input_grid]),
-        Part(f"{name} weight", grid.num_bits, _spread([grid]), shape, layer.weight.nbytes),
+        _stored_grids(f"{name} input", [layer.input_grid]),
+        Part(f"{name} weight", grid.num_bits, _spread([grid]), shape, size),
         _plain(f"{name} bias", layer.bias),
     ]
 
@@ -96,6 +100,15 @@ def _weight(name: str, layer: QuantizedLinear) -> Part:
 
 def _plain(name: str, tensor: Tensor) -> Part:
     return Part(name, 32, "", tuple(tensor.shape), tensor.nbytes)
+
+
+def _stored_grids(name: str, grids: list[Grid]) -> Part:
+    return Part(name, grids[0].num_bits, _spread([*grids]), (), _grid_bytes(grids))
+
+
+def _grid_bytes(grids: list[Grid]) -> int:
+    """Of scales in four bytes and zero points in two."""
+    return sum(6 * grid.scale.numel() for grid in grids)
 
 
 def _grids(name: str, grids: list[Grid | None]) -> Part:

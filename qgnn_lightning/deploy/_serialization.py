@@ -46,6 +46,21 @@ def save_packed(network: PackedGNN, path: str | os.PathLike[str]) -> None:
     Raises:
         OSError: If the file cannot be written.
     """
+    content = _content(network)
+    with atomic_path(Path(path)) as file:
+        file.write_bytes(content)
+
+
+def packed_file_size(network: PackedGNN) -> int:
+    """Bytes of the file that :func:`save_packed` writes.
+
+    Args:
+        network: The network.
+    """
+    return len(_content(network))
+
+
+def _content(network: PackedGNN) -> bytes:
     tensors: dict[str, Tensor] = {}
     fields: dict[str, Any] = {
         "order": network.order,
@@ -60,8 +75,8 @@ def save_packed(network: PackedGNN, path: str | os.PathLike[str]) -> None:
         "network": json.dumps(fields, sort_keys=True),
     }
     metadata["checksum"] = _checksum(tensors, metadata)
-    with atomic_path(Path(path)) as file:
-        file.write_bytes(save(tensors, metadata))
+    content: bytes = save(tensors, metadata)
+    return content
 
 
 def load_packed(path: str | os.PathLike[str]) -> PackedGNN:

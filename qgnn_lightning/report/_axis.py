@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 _TARGET = 5
+_FEWEST = 3
 
 
 class Axis(Protocol):
@@ -83,9 +84,11 @@ class LogAxis:
         for factors in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
             all_ticks = [factor * 10.0**decade for decade in decades for factor in factors]
             found = [tick for tick in all_ticks if self.low <= tick <= self.high]
-            if len(found) >= 3:
-                break
-        return found[:: math.ceil(len(found) / (_TARGET + 1))] if found else [self.low]
+            if len(found) >= _FEWEST:
+                return found[:: math.ceil(len(found) / (_TARGET + 1))]
+        # Numbers so close that equal ratios are almost equal steps.
+        evenly = LinearAxis(self.low, self.high).ticks()
+        return [tick for tick in evenly if self.low <= tick <= self.high]
 
 
 def _round_step(extent: float) -> float:
@@ -102,4 +105,5 @@ def short(value: float) -> str:
     if 1e-3 <= abs(value) < 1e6:
         text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
         return text
-    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    digits, power = f"{value:.2e}".split("e")
+    return f"{float(digits):g}e{int(power)}"

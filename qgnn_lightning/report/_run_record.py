@@ -107,7 +107,7 @@ class Results:
     Args:
         bits: Bits of the quantized stages, once where they are the same.
         accuracy: On ``train``, ``val`` and ``test``, from 0 to 1.
-        packed_bytes: Size of the packed network.
+        packed_bytes: Size of its codes, scales and biases.
         float32_bytes: Size of its weights in full precision.
         facts: Everything else that is shown, by name.
         environment: Versions and hardware, by name.
@@ -193,6 +193,9 @@ def _results(text: str) -> Results:
         f"{_number(seconds['total']):.1f} s in all",
         "Seed": str(_count(found["seed"])),
     }
+    file = found["size_bytes"].get("file")
+    if file is not None:
+        facts["Packed file"] = f"{_count(file):,} bytes"
     return Results(
         bits=", ".join(map(str, dict.fromkeys(bits.values()))) or "32",
         accuracy={split: _share(found["accuracy"][split]) for split in ("train", "val", "test")},

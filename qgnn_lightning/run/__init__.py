@@ -19,7 +19,7 @@ from qgnn_lightning.run._results import (
 )
 from qgnn_lightning.run._rewind import rewind
 from qgnn_lightning.run._signals import StopOnSignal, Stopped
-from qgnn_lightning.run._size import float32_size, packed_size
+from qgnn_lightning.run._size import file_size, float32_size, packed_size
 
 __all__ = [
     "BestCheckpoint",
@@ -38,6 +38,7 @@ __all__ = [
     "TrainingPlan",
     "environment",
     "evaluation",
+    "file_size",
     "float32_size",
     "network_summary",
     "packed_size",

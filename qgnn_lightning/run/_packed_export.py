@@ -1,4 +1,4 @@
-"""The packed network of a run, written when its training ends."""
+"""The packed network of a run, written when its results are."""
 
 from __future__ import annotations
 
@@ -10,24 +10,20 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from qgnn_lightning.deploy import check_packable, freeze, save_packed
 from qgnn_lightning.lightning_module import NodeClassifier
-from qgnn_lightning.run._checkpoint_files import read_checkpoint
-from qgnn_lightning.run._checkpoints import BestCheckpoint
-
-_NETWORK = "network."
+from qgnn_lightning.nn import GraphNetwork
 
 
 class PackedExport(Callback):
-    """Packs the best epoch at the end of the training.
+    """Sees to it before the training that the network can be packed, and packs it in the end.
 
     Args:
         path: The file, ends in ``.safetensors``.
-        best: The callback that keeps the best epoch.
 
     Raises:
         ValueError: If the name or the folder of the file cannot be used.
     """
 
-    def __init__(self, path: Path, best: BestCheckpoint) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
         if path.suffix != ".safetensors":
             raise ValueError(f"export must end in .safetensors, got {path.name!r}")
@@ -36,7 +32,6 @@ class PackedExport(Callback):
         if not os.access(path.parent, os.W_OK):
             raise ValueError(f"export: the folder {path.parent} cannot be written to")
         self.path = path
-        self.best = best
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse before the training a network that cannot be packed.
@@ -47,17 +42,13 @@ class PackedExport(Callback):
         assert isinstance(pl_module, NodeClassifier)
         check_packable(pl_module.network)
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not (self.best.found and trainer.is_global_zero):
-            return
-        assert isinstance(pl_module, NodeClassifier)
-        state = read_checkpoint(self.best.path)["state_dict"]
-        network = copy.deepcopy(pl_module.network).cpu().eval()
-        network.load_state_dict(
-            {
-                name.removeprefix(_NETWORK): tensor
-                for name, tensor in state.items()
-                if name.startswith(_NETWORK)
-            }
-        )
-        save_packed(freeze(network), self.path)
+    def write(self, network: GraphNetwork) -> None:
+        """Write the packed network.
+
+        Args:
+            network: The network of the best epoch.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        save_packed(freeze(copy.deepcopy(network).cpu().eval()), self.path)

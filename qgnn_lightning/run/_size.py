@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 from torch import nn
 
-from qgnn_lightning.nn import QuantizedLinear
+from qgnn_lightning.deploy import check_packable, freeze, packed_file_size
+from qgnn_lightning.nn import GraphNetwork, QuantizedLinear
 from qgnn_lightning.quantization import Quantizer
 
 _FLOAT_BYTES = 4
@@ -24,10 +26,11 @@ def float32_size(network: nn.Module) -> int:
 
 
 def packed_size(network: nn.Module) -> int:
-    """Bytes of the packed network: weights at their bits, biases and grids in full.
+    """Bytes of codes, biases and grids, for any architecture and any bits.
 
-    Each row of a weight starts at a whole byte; the format's headers and padding come on top.
-    What no quantized layer holds counts in full.
+    Each row of a weight starts at a whole byte. What no quantized layer holds counts in full.
+    For what can be written to a packed file, :func:`file_size` tells the bytes of that file, with
+    its header and padding.
 
     Args:
         network: The network.
@@ -37,6 +40,19 @@ def packed_size(network: nn.Module) -> int:
     quantizers = [module for module in network.modules() if isinstance(module, Quantizer)]
     grids = _GRID_BYTES * sum(_num_grids(quantizer) for quantizer in quantizers)
     return float32_size(network) - saved + grids
+
+
+def file_size(network: GraphNetwork) -> int | None:
+    """Bytes of the packed file of a trained network; ``None`` where it has no packed form.
+
+    Args:
+        network: The network.
+    """
+    try:
+        check_packable(network)
+    except ValueError:
+        return None
+    return packed_file_size(freeze(copy.deepcopy(network).cpu().eval()))
 
 
 def _weights(network: nn.Module) -> list[nn.Parameter]:

@@ -42,6 +42,24 @@ def test_what_is_seldom_meant_is_remarked(qgnn, folder):
     assert "note           classes of one or two nodes, a slip in a label? rde, red" in lines
 
 
+def test_columns_of_very_different_size_are_remarked(qgnn, folder):
+    drawn = ["--data.split=random", "--data.num_train_per_class=1"]
+    (folder / "labels.csv").write_text("label\n" + "0\n1\n" * 8)
+    (folder / "edges.csv").write_text("source,target\n0,1\n2,3\n")
+    source = ["--data.source=files", f"--data.root={folder}", "--data.num_val=4"]
+    source += ["--data.num_test=4", "--trainer.max_epochs=1", "--observers=false", *drawn]
+    for most, remarked in ((30, False), (31, True)):
+        (folder / "features.csv").write_text("age,sex,rich\n" + f"0.5,1,-{most}\n0,0,0\n" * 8)
+        lines = qgnn("data", "check", str(folder), *drawn[:1], *source[2:4], drawn[1]).out
+        assert (f"the largest reaches {most}, half of them at most 1;" in lines) == remarked
+        for bits, concerned in (("int2", True), ("int8", False)):
+            outcome = qgnn("fit", *source, f"--model.bits={bits}")
+            assert outcome.code == 0, outcome.err
+            assert ("note           columns of the features differ" in outcome.out) == (
+                remarked and concerned
+            )
+
+
 def test_a_drawn_split_is_counted(qgnn, folder):
     drawn = ["--data.split=random", "--data.num_train_per_class=1"]
     outcome = qgnn("data", "check", str(folder), *drawn, "--data.num_val=1", "--data.num_test=1")

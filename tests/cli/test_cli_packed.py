@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from commands import SMALL
+from safetensors import safe_open
 
 from qgnn_lightning.deploy import load_packed
+from qgnn_lightning.run import PackedExport
 
 DATA = [option for option in SMALL if option.startswith("--data")]
 
@@ -27,6 +33,41 @@ def test_packed_predictions_equal_those_of_the_checkpoint(qgnn, trained, packed,
     assert outcome.code == 0, outcome.err
     assert "60 predictions in two.csv" in outcome.out
     assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
+
+
+def test_a_packed_file_decides_the_model_of_any_configuration(qgnn, trained, packed):
+    """That of the run and one of other bits; what only a training needs is named in one line."""
+    Path("other.yaml").write_text("model: {bits: int8}\ntrainer: {max_epochs: 5}\n")
+    best = str(trained / "checkpoints" / "best.ckpt")
+    assert qgnn("predict", "--ckpt_path", best, "--output=one.csv").code == 0
+    run = ["-c", str(trained / "config.yaml"), "--output=two.csv"]
+    outcome = qgnn("predict", "--packed", str(packed), "-c", "other.yaml", *run)
+    assert outcome.code == 0, outcome.err
+    note, said = outcome.out.splitlines()
+    assert note.startswith(f"{packed} decides the model: not used of the configuration: model, tr")
+    assert "60 predictions" in said
+    assert Path("one.csv").read_text() == Path("two.csv").read_text()
+    agree = ["--model.bits=int2", "--model.num_steps", "3", "--model.messages=delta_sigma"]
+    assert qgnn("predict", "--packed", str(packed), *DATA, *agree).code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model.bits", "int4"], "--model.bits int4 contradicts the packed network "),
+        (["--model.bits", "int4"], "model.safetensors, in which bits is int2"),
+        (["--model.num_steps=4"], "in which num_steps is 3"),
+        (["--model.dropout=0.5"], "decides the model, leave it out"),
+        (["--trainer.max_epochs=2"], "unknown option --trainer.max_epochs"),
+        (["-c", "wrong.yaml"], "unknown option --sorce"),
+        (["-c", "none.yaml"], "none.yaml"),
+    ],
+)
+def test_what_contradicts_a_packed_file_is_an_error(qgnn, packed, options, message):
+    Path("wrong.yaml").write_text("model: {bits: int8}\ndata: {sorce: digits}\n")
+    outcome = qgnn("predict", "--packed", str(packed), *DATA, *options)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert message in outcome.err
 
 
 def test_info_lists_the_parts_of_both_kinds_of_file(qgnn, trained, packed):
@@ -98,6 +139,50 @@ def test_fit_exports_the_best_epoch_when_asked(qgnn, fit):
     ours, later = load_packed("end.safetensors"), load_packed("later.safetensors")
     x, edges = torch.rand(6, 8), torch.tensor([[0, 1, 2], [1, 2, 3]])
     assert torch.equal(ours(x, edges), later(x, edges))
+
+
+def test_one_size_everywhere(qgnn, fit):
+    outcome = fit("--run_dir=run", "--export=end.safetensors")
+    assert outcome.code == 0, outcome.err
+    size = Path("end.safetensors").stat().st_size
+    assert f"size           {size:,} bytes (packed file), " in outcome.out
+    assert json.loads(Path("run/results.json").read_text())["size_bytes"]["file"] == size
+    best = "run/checkpoints/best.ckpt"
+    assert (
+        f"later.safetensors: {size:,} bytes" in qgnn("export", best, "-o", "later.safetensors").out
+    )
+    assert qgnn("info", best).out.endswith(f"packed file: {size:,} bytes\n")
+    rows = [line.split() for line in qgnn("info", "end.safetensors").out.splitlines()[1:]]
+    numbers = [int(row[-1].replace(",", "")) for row in rows]
+    assert numbers[-1] == size == sum(numbers[:-1])
+    # What the format stores is counted by safetensors itself.
+    with safe_open("end.safetensors", "pt") as file:
+        tensors = sum(file.get_tensor(name).nbytes for name in file.keys())  # noqa: SIM118
+    assert tensors == sum(numbers[:-2])
+
+
+def test_a_network_without_a_packed_file_says_what_is_counted(qgnn, fit):
+    outcome = fit("--run_dir=run", "--model.bits=float32")
+    found = json.loads(Path("run/results.json").read_text())["size_bytes"]
+    assert found["file"] is None
+    assert f"{found['packed']:,} bytes (codes, scales and biases), 1.0x" in outcome.out
+    assert "packed file" not in qgnn("info", "run/checkpoints/best.ckpt").out
+
+
+def test_results_are_kept_where_the_export_fails(fit, monkeypatch):
+    def full(self, network):
+        raise OSError(errno.ENOSPC, "No space left on device", str(self.path))
+
+    monkeypatch.setattr(PackedExport, "write", full)
+    outcome = fit("--run_dir=run", "--export=end.safetensors")
+    assert outcome.code == 1
+    assert json.loads(Path("run/results.json").read_text())["accuracy"]["test"] > 0
+    assert "test accuracy" in outcome.out
+    assert "packed   " not in outcome.out
+    assert outcome.err.endswith(
+        "export end.safetensors cannot be written: No space left on device; the results are in "
+        "run/results.json, pack later with: qgnn export run/checkpoints/best.ckpt -o FILE\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from run_directories import EVALUATION, RESULTS, write_run
 
 from qgnn_lightning.report import read_run, render_page
@@ -194,9 +196,19 @@ def test_axes_hold_any_numbers(values):
             assert place is None or -1e-9 <= place <= 1 + 1e-9
 
 
+@given(st.floats(1e-3, 1e9), st.floats(1, 1e4))
+def test_numbers_close_together_have_ticks_that_can_be_told_apart(low, ratio):
+    axis = LogAxis.around([low, low * ratio])
+    ticks = axis.ticks()
+    assert 2 <= len(ticks) <= 12
+    assert len({short(tick) for tick in ticks}) == len(ticks)
+    assert all(0 <= axis.place(tick) <= 1 for tick in ticks)
+
+
 def test_short_numbers():
-    numbers = (0, 0.5, 12, 1234.5, 0.0001, 2e7, -0.25)
-    assert list(map(short, numbers)) == ["0", "0.5", "12", "1,234", "1e-4", "2e7", "-0.25"]
+    numbers = (0, 0.5, 12, 1234.5, 0.0001, 2e7, -0.25, 1_234_567)
+    expected = ["0", "0.5", "12", "1,234", "1e-4", "2e7", "-0.25", "1.23e6"]
+    assert list(map(short, numbers)) == expected
 
 
 def test_many_classes_are_listed_by_their_confusions(tmp_path):

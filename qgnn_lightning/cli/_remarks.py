@@ -1,0 +1,51 @@
+"""What is allowed in a graph, but seldom meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qgnn_lightning.data import ColumnSizes, GraphBatch, column_sizes
+from qgnn_lightning.quantization import make_precision
+
+#: Sources of files that nobody has prepared for a network yet.
+_OWN_FILES = ("files", "npz", "npy")
+#: Eight bits keep what is a 500th of the range.
+_FEW_BITS = 4
+#: Numbers that are looked through in a moment; more of them may be on the disk.
+_MOST_NUMBERS = 2**24
+
+
+def note(text: str) -> str:
+    """A remark, as a line of the output."""
+    return f"{'note':<15}{text}"
+
+
+def remark_on_columns(sizes: ColumnSizes) -> str | None:
+    """What to do about columns of very different size, if they are.
+
+    Args:
+        sizes: Of the features' columns.
+    """
+    if not sizes.uneven:
+        return None
+    return (
+        f"columns of the features differ in size: the largest reaches {sizes.largest:,.4g}, half "
+        f"of them at most {sizes.median:,.4g}; in 4 bits or fewer the small ones become 0: scale "
+        "the columns of the file first (subtract the mean, divide by the standard deviation)"
+    )
+
+
+def remark_on_training(options: Mapping[str, Any], graph: GraphBatch) -> str | None:
+    """The same before a training whose input has few bits, on files of the user's own.
+
+    Args:
+        options: The options of ``fit``.
+        graph: The graph.
+    """
+    model = options["model"]
+    bits = make_precision(model["bits"], model["stage_bits"]).input
+    own = options["data"]["source"] in _OWN_FILES
+    if not own or bits > _FEW_BITS or graph.x.numel() > _MOST_NUMBERS:
+        return None
+    return remark_on_columns(column_sizes(graph.x))
