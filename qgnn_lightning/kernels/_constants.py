@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -67,28 +68,32 @@ class StepConstants:
 
     @classmethod
     def of(cls, table: GridTable, message: float) -> StepConstants:
-        """Compute the constants of a table of grids."""
-        scale, bits = table.scale, table.level_bits
-        codes = float(1 << fixed_point.fraction_bits(bits))
-        inv_scale = 1.0 / scale
-        largest = scale[-(len(scale) - 1) :].max()
+        """Return the constants of a table of grids; not to be written to."""
+        return _constants(tuple(table.scale.tolist()), table.level_bits, message)
 
-        ratio = fixed_point.unit_ratio(scale[:-1], scale[1:])
-        ratio[:1] = 1.0
 
-        def to_next(values: Tensor) -> Tensor:
-            return functional.pad(values, (0, 1))
+@lru_cache(maxsize=64)
+def _constants(scales: tuple[float, ...], level_bits: int, message: float) -> StepConstants:
+    scale = torch.tensor(scales, dtype=torch.float32)
+    codes = float(1 << fixed_point.fraction_bits(level_bits))
+    inv_scale = 1.0 / scale
+    largest = scale[-(len(scale) - 1) :].max()
+    ratio = fixed_point.unit_ratio(scale[:-1], scale[1:])
+    ratio[:1] = 1.0
 
-        return cls(
-            inv_scale=inv_scale,
-            gain=scale * message,
-            unit=scale / codes,
-            inv_unit=inv_scale * codes,
-            message_gain=to_next(fixed_point.message_gain(scale[:-1], scale[1:], message, bits)),
-            ratio=to_next(ratio),
-            restart_unit=largest / codes,
-            restart_ratio=to_next(fixed_point.unit_ratio(largest, scale[1:])),
-        )
+    def to_next(values: Tensor) -> Tensor:
+        return functional.pad(values, (0, 1))
+
+    return StepConstants(
+        inv_scale=inv_scale,
+        gain=scale * message,
+        unit=scale / codes,
+        inv_unit=inv_scale * codes,
+        message_gain=to_next(fixed_point.message_gain(scale[:-1], scale[1:], message, level_bits)),
+        ratio=to_next(ratio),
+        restart_unit=largest / codes,
+        restart_ratio=to_next(fixed_point.unit_ratio(largest, scale[1:])),
+    )
 
 
 def start_weight(own: float, restart: float) -> float:
