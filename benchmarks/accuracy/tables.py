@@ -154,7 +154,8 @@ def deep_table() -> str:
     ours, gcn = number_of_seeds(cells("depth_consistency")), number_of_seeds(cells("depth"))
     note = (
         f"Test accuracy in percent, all stages at 2 bits; ours over {ours} seeds, GCN over {gcn} "
-        "and not run beyond 32 layers. Sources: `depth_consistency.json` and `depth.json` in `benchmarks/accuracy/results`."
+        "and not run beyond 32 layers. Sources: `depth_consistency.json` and `depth.json` in "
+        "`benchmarks/accuracy/results`."
     )
     return markdown(["2 bits", *(f"{one} steps" for one in depths)], rows) + "\n\n" + note
 

@@ -24,7 +24,7 @@ def propagate_mapped(
     folder: Path,
     *,
     form: Form = "direct",
-    residual_bits: int = 8,
+    residual_bits: int = 16,
     num_threads: int | None = None,
 ) -> Tensor:
     """Propagate as `propagate` does, bit for bit, with the result and all state in mapped files.

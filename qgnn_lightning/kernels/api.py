@@ -170,7 +170,7 @@ def propagate(
     coefficients: StepCoefficients,
     *,
     form: Form = "direct",
-    residual_bits: int = 8,
+    residual_bits: int = 16,
     return_codes: bool = False,
     num_threads: int | None = None,
     backend: Backend = "auto",
@@ -186,8 +186,8 @@ def propagate(
         \delta_{k+1} = u_k + a \delta_k, \quad \delta_1 = u_0 + (a + e - 1) z_0
 
     and :math:`H_K = D^{1/2} z_K`, in the delta-sigma form with
-    :math:`z_K = \sum_k s_k c_k + v_K`. There the residual lives between steps as fixed point in
-    units of the scale: 16 bits with 10 of fraction, or 8 with 5. Every backend rounds alike.
+    :math:`z_K = \sum_k s_k c_k + v_K`. With :math:`a = 0` what is quantized is added up in 16-bit
+    fixed point, in units of the next scale; see :mod:`fixed_point`. Every backend rounds alike.
 
     Args:
         x0: float32 input, finite.

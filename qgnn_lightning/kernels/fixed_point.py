@@ -1,6 +1,6 @@
 r"""Numbers of 16 bits in which a step adds what comes from the node and from its neighbours.
 
-A step's unit is its scale divided by :math:`2^f`, so that a code is :math:`2^f` units. Whole numbers
+A unit of a step is its scale divided by :math:`2^f`: a code is :math:`2^f` units. Whole numbers
 of units are kept in floating point; those beyond 16 bits saturate. Rounding to whole units is
 upwards from the middle, :math:`\lfloor v + 1/2 \rfloor`, which 16-bit processor instructions do.
 """

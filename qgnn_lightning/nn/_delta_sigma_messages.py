@@ -164,11 +164,11 @@ class DeltaSigmaMessages(Messages):
         self, index: int, total: Tensor, adjacency: Adjacency, recurrence: Recurrence
     ) -> Tensor | None:
         """What the neighbours sent, in units of the next message."""
-        following = self.grid_after(index)
-        if following is None:
+        grid, following = self.grid(index), self.grid_after(index)
+        if grid is None or following is None:
             return None
-        sender = Units(self.grid(index))
-        return Units(following).received(sender, total, recurrence.neighbours, adjacency.inv_degree)
+        received = Units(following).received
+        return received(Units(grid), total, recurrence.neighbours, adjacency.inv_degree)
 
     def _through_fixed_point(
         self, index: int, rest: Tensor, start: Tensor | None, change: Tensor, arrived: Tensor | None
@@ -182,7 +182,9 @@ class DeltaSigmaMessages(Messages):
             change: Change of the representation.
             arrived: The same in units of the next message, where only messages make it up.
         """
-        units, following = Units(self.grid(index)), self.grid_after(index)
+        grid, following = self.grid(index), self.grid_after(index)
+        assert grid is not None
+        units = Units(grid)
         kept = None if index == 0 else units.stored(rest, self.residual_bits)
         if following is None:
             pending = (rest if kept is None else units.reals(kept)) + change
@@ -191,7 +193,7 @@ class DeltaSigmaMessages(Messages):
         if kept is not None:
             carried = later.rescaled(units, kept)
         else:
-            carried = later.of(rest if arrived is None else rest + start)
+            carried = later.of(rest if arrived is None or start is None else rest + start)
         if arrived is None:
             arrived = later.of(change)
         total = saturate(carried + arrived)

@@ -84,7 +84,7 @@ def test_eight_bits_keep_the_nearest_multiple(level_bits):
     assert ((kept % step) == 0).all()
     assert kept.min() == -128 * step
     assert kept.max() == 127 * step
-    inside = (ALL_UNITS >= -128 * step) & (ALL_UNITS < 127.5 * step)
+    inside = ALL_UNITS.clamp(-128 * step, 127.5 * step - 0.5) == ALL_UNITS
     assert ((kept - ALL_UNITS)[inside].abs() <= step / 2).all()
 
 

@@ -1,7 +1,6 @@
-"""Quantized inference in float32, bit for bit, against the contract one operation at a time.
+"""Quantized inference, bit for bit, against the contract one operation at a time.
 
-Every line of the functions below is one float32 operation, rounded on its own; sums of codes
-are sums of int64.
+Every float32 operation below is rounded on its own; sums of codes and all fixed point are int64.
 """
 
 from __future__ import annotations
@@ -28,7 +27,47 @@ A = GRAPH.dense().long()
 ADJACENCY = GRAPH.adjacency(torch.float32)
 X = normal(7, 53, 6, dtype=torch.float32).exp() - 0.9
 NUM_STEPS = 5
-RESIDUALS = {8: (5, 127), 16: (10, 32767)}
+
+
+def level_bits(grid: Grid) -> int:
+    return grid.num_bits if grid.stride == 1 else 8
+
+
+def inv_unit(grid: Grid) -> Tensor:
+    return (1 / grid.scale) * 2.0 ** (12 - level_bits(grid))
+
+
+def in_16_bits(units: Tensor) -> Tensor:
+    return units.clamp(-(2**15), 2**15 - 1)
+
+
+def to_units(v: Tensor, grid: Grid) -> Tensor:
+    return in_16_bits((v * inv_unit(grid)).round().clamp(-(2.0**20), 2.0**20).long())
+
+
+def codes_of_units(units: Tensor, grid: Grid) -> Tensor:
+    """Rounded half upwards; m q - z."""
+    fraction, zero_point = 12 - level_bits(grid), int(grid.zero_point)
+    level = (units + 2 ** (fraction - 1)) >> fraction
+    if grid.stride == 1:
+        return level.clamp(-zero_point, grid.quant_max - zero_point)
+    fine = level.clamp(-zero_point, 255 - zero_point) + zero_point
+    return (fine + grid.shift).clamp(0, 255).add(42) // 85 * 85 - zero_point
+
+
+def messages_in_units(codes: Tensor, grid: Grid, later: Grid, b: float) -> Tensor:
+    """Gain = mantissa of 15 bits * 2^-shift; products rounded half upwards."""
+    quotient = grid.scale * (1 / later.scale)
+    gain = (quotient * b) * 2.0 ** (12 - level_bits(grid)) * ADJACENCY.inv_degree
+    mantissa, exponent = torch.frexp(gain)
+    whole = (mantissa.double() * 2**15 + 0.5).floor().long()
+    shift = 15 - exponent.long()
+    return in_16_bits((A @ codes * whole + (1 << (shift - 1))) >> shift)
+
+
+def rescaled(units: Tensor, scale: Tensor, later: Grid) -> Tensor:
+    ratio = ((scale * (1 / later.scale)).double() * 2**15).round().long()
+    return in_16_bits((units * ratio + 2**14) >> 15)
 
 
 def centred_codes(x: Tensor, grid: Grid) -> Tensor:
@@ -51,12 +90,19 @@ def direct_by_contract(propagation: Propagation, grids: list[Grid]) -> Tensor:
     a, b, e = (getattr(propagation.recurrence, n) for n in ("keep", "neighbours", "restart"))
     z0 = ADJACENCY.inv_sqrt_degree * X
     restart = e * z0
-    z = z0
-    for grid in grids:
-        following = neighbour_term(centred_codes(z, grid), grid, b) + restart
+    z, codes = z0, centred_codes(z0, grids[0])
+    coarsest = max(grids[1:], key=lambda grid: float(grid.scale))
+    for grid, later in zip(grids, [*grids[1:], None], strict=True):
+        following = neighbour_term(codes, grid, b) + restart
+        z = following + a * z if a else following
+        if later is None:
+            break
         if a:
-            following = following + a * z
-        z = following
+            codes = centred_codes(z, later)
+        else:
+            share = rescaled(to_units(restart, coarsest), coarsest.scale, later)
+            units = in_16_bits(share + messages_in_units(codes, grid, later, b))
+            codes = codes_of_units(units, later)
     return z * ADJACENCY.sqrt_degree
 
 
@@ -66,19 +112,30 @@ def delta_sigma_by_contract(
     """The lean form, a = 0."""
     b, e = propagation.recurrence.neighbours, propagation.recurrence.restart
     z0 = ADJACENCY.inv_sqrt_degree * X
-    v, sent = z0, []
-    for k, grid in enumerate(grids):
-        codes = centred_codes(v, grid)
+    v, codes, sent, units = z0, centred_codes(z0, grids[0]), [], None
+    for k, (grid, later) in enumerate(zip(grids, [*grids[1:], None], strict=True)):
+        if k and residual_bits is None:
+            codes = centred_codes(v, grid)
         sent.append(grid.scale * codes.float())
-        r, u = v - sent[-1], neighbour_term(codes, grid, b)
-        if k == 0:
-            v = (r + (e - 1) * z0) + u
+        u, start = neighbour_term(codes, grid, b), (e - 1) * z0
+        if residual_bits is None:
+            v = (v - sent[-1]) + (u + start if k == 0 else u)
             continue
-        if residual_bits is not None:
-            fraction_bits, largest = RESIDUALS[residual_bits]
-            unit, inv_unit = grid.scale * 2.0**-fraction_bits, (1 / grid.scale) * 2.0**fraction_bits
-            r = unit * (r * inv_unit).round().clamp(-largest, largest)
-        v = r + u
+        fraction = 12 - level_bits(grid)
+        if k:
+            rest = in_16_bits(units - (codes << fraction))
+            if residual_bits == 8:
+                narrow = max(fraction - 5, 0)
+                rest = (in_16_bits(rest + (1 << narrow) // 2) >> narrow).clamp(-128, 127) << narrow
+        if later is None:
+            v = (grid.scale * 2.0**-fraction) * rest.float() + u
+            continue
+        if k == 0:
+            carried = to_units((z0 - sent[0]) + start, later)
+        else:
+            carried = rescaled(rest, grid.scale, later)
+        units = in_16_bits(carried + messages_in_units(codes, grid, later, b))
+        codes = codes_of_units(units, later)
     total = sent[0]
     for value in sent[1:]:
         total = total + value
@@ -142,5 +199,5 @@ def test_sums_over_the_neighbours_are_the_exact_integers(name, num_bits, make):
     for step, grid in zip(propagation.steps(X, ADJACENCY), grids, strict=True):
         codes = step.sent.centred
         assert torch.equal(codes, codes.round())
-        assert torch.equal(codes.long(), centred_codes(step.message, grid))
+        assert torch.equal(codes.long(), centred_codes(step.before.read, grid))
         assert torch.equal(aggregate(ADJACENCY, codes).long(), A @ codes.long())

@@ -74,8 +74,9 @@ inline int32_t fraction_bits(const QgnnPropagation& c) {
   return 12 - int32_t(c.truncated ? 8 : c.num_bits);
 }
 
-// How a step is computed: any of them, or in 16 bits where it adds nothing but sums of codes.
-enum Mode { kAny, kDirect, kDelta };
+// How a step is computed: as any can be, or in 16 bits where it adds nothing but sums of codes.
+// The first delta-sigma step is one apart where residuals are narrow.
+enum Mode { kAny, kDirect, kDelta, kFirstDelta };
 
 // What one worker needs to compute a range of rows of one step.
 struct Step {

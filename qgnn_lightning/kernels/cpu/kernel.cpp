@@ -245,7 +245,7 @@ static Mode mode_of(const Step& s) {
   const bool lean = !s.last && s.index >= 0 && c.momentum == 0.0f && !c.truncated;
   if (!lean || c.ratio[s.index] >= kLargestRatio) return kAny;
   if (!c.delta_sigma) return kDirect;
-  return s.index == 0 && carried_bytes(c) == 1 ? kAny : kDelta;
+  return s.index == 0 && carried_bytes(c) == 1 ? kFirstDelta : kDelta;
 }
 
 static int propagate(const QgnnPropagation& c) {
