@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -17,6 +21,7 @@ import qgnn_lightning
 from qgnn_lightning.data import GraphBatch, random_split
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn import PropagationConfig, make_messages
+from qgnn_lightning.nn._factory import PropagationName
 from qgnn_lightning.quantization import Precision, make_quantizer
 
 _PROJECT = Path(__file__).parents[1]
@@ -29,26 +34,128 @@ _NAMES = [
 ]
 
 
+def block(kind: str, language: str) -> str:
+    """The one code block of a recipe in a language."""
+    pattern = rf"## How to add a {kind}\n(.*?)(?=\n## |\Z)"
+    (text,) = re.findall(pattern, _TEXT, re.DOTALL)
+    (code,) = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return code
+
+
 def recipe(kind: str) -> dict[str, Any]:
     """The names that the code of a recipe makes."""
-    (code,) = re.findall(rf"## How to add a {kind}\n.*?```python\n(.*?)```", _TEXT, re.DOTALL)
     found: dict[str, Any] = {"__name__": "recipe"}
-    exec(code, found)
+    exec(block(kind, "python"), found)
     return found
 
 
+def edit(package: Path, diff: str) -> None:
+    """Make the changes of a recipe; each must have one place."""
+    for part in diff.removeprefix("--- ").split("\n--- "):
+        name, _, hunks = part.partition("\n")
+        path = package / name
+        text = path.read_text(encoding="utf-8")
+        for hunk in hunks.rstrip("\n").split("\n@@\n"):
+            lines = hunk.split("\n")
+            old, new = (
+                "".join(f"{line[1:]}\n" for line in lines if line[0] in kept)
+                for kept in (" -", " +")
+            )
+            assert text.count(old) == 1, (name, old)
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory) -> Path:
+    """A folder with a copy of the package to which all recipes were applied."""
+    folder = tmp_path_factory.mktemp("recipes")
+    package = folder / "qgnn_lightning"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(_PROJECT / "qgnn_lightning", package, ignore=ignored)
+    for kind in ("quantizer", "propagation", "data source"):
+        (name,) = re.findall(rf"## How to add a {kind}\n\n1\. A class in `(\S+)`:", _TEXT)
+        assert not (package / name).exists()
+        (package / name).write_text(block(kind, "python"), encoding="utf-8")
+        edit(package, block(kind, "diff"))
+    (folder / "ring.yaml").write_text(block("data source", "yaml"), encoding="utf-8")
+    return folder
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """What a command of the copy prints."""
+    outcome = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-m", "qgnn_lightning", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout
+
+
+def test_what_the_recipes_make_is_trained_packed_and_listed(extended):
+    chosen = {
+        "model.quantizer": "largest_value",
+        "model.weight_quantizer": "largest_value",
+        "model.input_quantizer": "largest_value",
+        "model.propagation": "lazy",
+        "model.bits": "int4",
+    }
+    options = [f"--{name}={value}" for name, value in chosen.items()]
+    short = ["--trainer.max_epochs=3", "--run_dir=run", "--export=ring.safetensors"]
+    run(extended, "fit", "-c", "ring.yaml", *options, *short)
+    config = yaml.safe_load((extended / "run" / "config.yaml").read_text())
+    assert config["data"]["source"] == "ring"
+    checkpoint = torch.load(extended / "run" / "checkpoints" / "best.ckpt", weights_only=True)
+    tracked = [one for name, one in checkpoint["state_dict"].items() if name.endswith(".largest")]
+    assert len(tracked) >= 4
+    assert all((one > 0).any() for one in tracked)
+    assert checkpoint["hyper_parameters"]["propagation"] == "lazy"
+    assert "lazy" not in get_args(PropagationName)  # it was the copy that knew it
+    run(extended, "predict", "--packed=ring.safetensors", "-c", "ring.yaml", "--output=p.csv")
+    listed = run(extended, "list")
+    found = re.findall(r"^  (largest_value|lazy|ring) ", listed, re.MULTILINE)
+    assert set(found) == {"largest_value", "lazy", "ring"}
+
+
+def test_the_lists_of_choices_agree_after_the_recipes(extended):
+    code = (
+        "from typing import get_args, get_type_hints\n"
+        "from qgnn_lightning.cli._list import CHOICES\n"
+        "from qgnn_lightning.data import GraphDataModule\n"
+        "from qgnn_lightning.lightning_module import NodeClassifier\n"
+        "owners = {'data': GraphDataModule, 'model': NodeClassifier}\n"
+        "for option, choices in CHOICES.items():\n"
+        "    part, name = option.split('.')\n"
+        "    hints = get_type_hints(owners[part].__init__)\n"
+        "    assert set(choices) == set(get_args(hints[name])), option\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(extended)}
+    subprocess.run([sys.executable, "-c", code], cwd=extended, env=environment, check=True)
+
+
 def test_a_quantizer():
-    quantizer = recipe("quantizer")["UnitRangeQuantizer"]()
+    quantizer = recipe("quantizer")["LargestValueQuantizer"](4)
     x = torch.linspace(-2, 2, 101, requires_grad=True)
-    value = quantizer.fake_quantize(x)
+    with pytest.raises(RuntimeError, match="no range yet"):
+        quantizer.eval()(x)
+    value = quantizer.train().fake_quantize(x)
+    quantizer.eval().fake_quantize(10 * x)
+    assert quantizer.state_dict()["largest"] == 2  # evaluation has written nothing
     levels = quantizer.grid().levels
-    torch.testing.assert_close(levels.diff(), torch.full((15,), 2 / 15))
+    torch.testing.assert_close(levels.diff(), torch.full((15,), 4 / 15))
     nearest = levels[(x.detach()[:, None] - levels).abs().argmin(1)]
     ties = ((x.detach()[:, None] - levels).abs().topk(2, largest=False).values.diff() < 1e-5)[:, 0]
     torch.testing.assert_close(value[~ties], nearest[~ties])
     assert quantizer.fake_quantize(torch.zeros(1)) == 0
     value.sum().backward()
     assert x.grad is not None
+    rows = recipe("quantizer")["LargestValueQuantizer"](4, 3)
+    rows.fake_quantize(torch.tensor([[1.0, -2.0], [3.0, 1.0], [0.5, 0.0]]))
+    assert rows.largest.flatten().tolist() == [2.0, 3.0, 0.5]
 
 
 def test_a_propagation():

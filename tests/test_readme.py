@@ -119,7 +119,12 @@ def test_the_study_of_the_example_is_read(folder):
 
 
 def test_python_examples(graph):
-    own_graph, pyg_model = blocks("python")
+    packed, own_graph, pyg_model = blocks("python")
+    file = str(_PROJECT / "checkpoints" / "digits_int2.safetensors")
+    both = torch.cat([graph["edge_index"], graph["edge_index"].flip(0)], dim=1)
+    used: dict = {"x": torch.rand(30, 64), "edge_index": both}
+    exec(compile(packed.replace("model.safetensors", file), "README.md", "exec"), used)
+    assert used["classes"].shape == (30,)
     quick = own_graph.replace(
         "max_epochs=200",
         "max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, "
@@ -129,7 +134,14 @@ def test_python_examples(graph):
     exec(compile(quick, "README.md", "exec"), dict(graph))
     space: dict = {}
     exec(compile(pyg_model, "README.md", "exec"), space)
-    scores = space["Model"](4, 2)(graph["x"], graph["edge_index"])
+    model = space["Model"](4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    mask = graph["train_mask"]
+    ascents: list[None] = []
+    model.propagation.ascend = lambda: ascents.append(None)
+    space["train_step"](model, optimizer, graph["x"], both, graph["y"], mask)
+    assert len(ascents) == 1
+    scores = model.eval()(graph["x"], both)
     assert scores.shape == (30, 2)
     assert scores.isfinite().all()
 
