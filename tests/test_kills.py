@@ -20,7 +20,7 @@ def test_a_killed_export_leaves_the_old_file_or_the_new_one(tmp_path):
     output = tmp_path / "kills.json"
     study = [sys.executable, str(_STUDY), "--only=export", f"--output={output}"]
     subprocess.run(study, check=True, capture_output=True)
-    found = json.loads(output.read_text())["commands"]["export"]
+    found = json.loads(output.read_text())["export"]["kills"]
     assert {(kill["operation"], kill["file"]) for kill in found.values()} >= {
         *((one, "a.safetensors, unfinished") for one in ("open", "write", "fsync", "chmod")),
         ("rename", "a.safetensors"),

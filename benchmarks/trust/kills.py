@@ -43,49 +43,52 @@ _PACKED = "model.safetensors"
 
 @dataclass
 class Results:
-    """What every kill has shown so far; of another state of the code, nothing.
+    """What every kill has shown so far.
 
     Args:
         path: The file.
-        commands: The kills of each command, by the name of the place.
+        commands: Of each command the commit it was killed at, and its kills by the name of the
+            place.
     """
 
     path: Path
-    commands: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    commands: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: Path) -> Results:
-        """Read what an earlier study of this commit has left."""
-        found = json.loads(path.read_text()) if path.is_file() else {}
-        return cls(path, found["commands"] if found.get("commit") == commit() else {})
+        """Read what an earlier study has left."""
+        return cls(path, json.loads(path.read_text()) if path.is_file() else {})
+
+    def of_command(self, command: str) -> dict[str, dict[str, Any]]:
+        """Its kills; none where they were at another commit."""
+        if self.commands.get(command, {}).get("commit") != commit():
+            self.commands[command] = {"commit": commit(), "kills": {}}
+        kills: dict[str, dict[str, Any]] = self.commands[command]["kills"]
+        return kills
 
     def add(self, command: str, place: Place, wrong: Sequence[str]) -> None:
         """Write down what one kill has shown."""
-        shown = {**asdict(place), "wrong": list(wrong)}
-        self.commands.setdefault(command, {})[place.name] = shown
+        self.of_command(command)[place.name] = {**asdict(place), "wrong": list(wrong)}
         print(f"{command}: {place.name}", *wrong, sep="\n  ", flush=True)
-        self._write(json.dumps({"commit": commit(), "commands": self.commands}, indent=1) + "\n")
-
-    def _write(self, text: str) -> None:
         with atomic_path(self.path) as path:
-            path.write_text(text)
+            path.write_text(json.dumps(self.commands, indent=1) + "\n")
         with atomic_path(self.path.with_suffix(".md")) as path:
             path.write_text(table(self.commands))
 
     @property
     def wrong(self) -> list[str]:
         """All that was not as it has to be."""
-        kills = (kill for found in self.commands.values() for kill in found.values())
+        kills = (kill for found in self.commands.values() for kill in found["kills"].values())
         return [one for kill in kills for one in kill["wrong"]]
 
 
-def table(commands: dict[str, dict[str, dict[str, Any]]]) -> str:
+def table(commands: dict[str, dict[str, Any]]) -> str:
     """The kills as Markdown: a row per kind of change."""
     lines = ["| Command | Change | File | In a run | Killed before | Wrong |"]
     lines.append("|---|---|---|---|---|---|")
-    for command, kills in commands.items():
+    for command, of_command in commands.items():
         kinds: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for kill in kills.values():
+        for kill in of_command["kills"].values():
             kinds.setdefault((kill["operation"], kill["file"]), []).append(kill)
         for (operation, file), found in kinds.items():
             which = ", ".join(kill["which"] for kill in found)
@@ -122,7 +125,7 @@ class Victim:
 
     def study(self, results: Results) -> None:
         """Kill it wherever that was not done yet."""
-        done = results.commands.get(self.name, {})
+        done = results.of_command(self.name)
         for place in places(self.changes()):
             if place.name not in done:
                 results.add(self.name, *self._kill(place))
@@ -227,7 +230,9 @@ def seeds(folder: Path) -> Victim:
         if ending.code:
             return [*wrong, f"restart ends with {ending.code}: {ending.error}"]
         cell = json.loads((folder / "results.json").read_text())["cells"][0]
-        return wrong if len(cell["runs"]) == 2 else [*wrong, f"{len(cell['runs'])} runs, not 2"]
+        wrong += [] if len(cell["runs"]) == 2 else [f"{len(cell['runs'])} runs, not 2"]
+        left = (*folder.rglob(".unfinished*"), *folder.rglob(".check*"))
+        return [*wrong, *(f"{one.name} is left" for one in left)]
 
     return Victim("seeds", command, folder, lambda: shutil.rmtree(folder, True), check)
 

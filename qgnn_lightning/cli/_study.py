@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.provenance import num_cpus
+from qgnn_lightning.storage import remove_unfinished
 from qgnn_lightning.study import (
     SEED,
     Execution,
@@ -58,6 +59,8 @@ def run_seeds(arguments: list[str]) -> None:
         study = _seeds_study(options, typed)
         folder = options.output or Path("runs") / f"{study.name}_seeds"
         folder.mkdir(parents=True, exist_ok=True)
+        if not options.dry_run:
+            remove_unfinished(folder)
         command = shlex.join(["qgnn", "seeds", *arguments])
         results = ResultFile.open(folder / "results.json", study, command)
         _run(results, Execution(_WORKER, options.jobs, folder / "runs"), options.dry_run)

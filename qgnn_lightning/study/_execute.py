@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qgnn_lightning.provenance import commit
+from qgnn_lightning.storage import atomic_path
 from qgnn_lightning.study._options import StudyError, to_yaml
 from qgnn_lightning.study._result import TEST, VAL, read_result
 from qgnn_lightning.study._result_file import ResultFile
 from qgnn_lightning.study._run import Run
 from qgnn_lightning.study._workers import Task, WorkerPool
+
+_CHECK = ".check-"
 
 
 class RunsFailedError(RuntimeError):
@@ -112,6 +115,8 @@ def _collect(results: ResultFile, run: Run, folder: Path, state: str | None) -> 
 def _folder(execution: Execution) -> Iterator[Path]:
     if execution.keep is not None:
         execution.keep.mkdir(parents=True, exist_ok=True)
+        for left in execution.keep.glob(f"{_CHECK}*"):  # by a study that was killed
+            shutil.rmtree(left, ignore_errors=True)
         yield execution.keep
         return
     with tempfile.TemporaryDirectory(prefix="qgnn-study-", ignore_cleanup_errors=True) as name:
@@ -139,16 +144,15 @@ def _setting(run: Run) -> str:
 
 
 def _write_options(run: Run, path: Path) -> Path:
-    path.write_text(to_yaml(run.options), encoding="utf-8")
+    with atomic_path(path) as file:
+        file.write_text(to_yaml(run.options), encoding="utf-8")
     return path
 
 
 def _check_options(runs: Sequence[Run], pool: WorkerPool, folder: Path) -> None:
     """Let ``qgnn fit`` read the options of every cell before anything is trained."""
     cells = {tuple(run.values.items()): run for run in reversed(runs)}
-    with tempfile.TemporaryDirectory(
-        dir=folder, prefix=".check-", ignore_cleanup_errors=True
-    ) as name:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_CHECK, ignore_cleanup_errors=True) as name:
         tasks = []
         for number, run in enumerate(reversed(cells.values())):
             options = _write_options(run, Path(name) / f"{number}.yaml")

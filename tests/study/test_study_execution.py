@@ -125,6 +125,14 @@ def test_directories_of_runs_stay_where_they_are_wanted(tmp_path):
         }  # fmt: skip
 
 
+def test_what_a_killed_study_has_left_is_removed(tmp_path):
+    keep = tmp_path / "runs"
+    (keep / ".check-abcdefgh").mkdir(parents=True)
+    (keep / ".check-abcdefgh" / "0.yaml").write_text("model: {nu")
+    execute(results_of(tmp_path / "results.json", study("int2")), fake(keep=keep))
+    assert sorted(one.name.split("-")[0] for one in keep.iterdir()) == ["seed_0", "seed_1"]
+
+
 def test_cells_of_equal_options_share_their_runs(tmp_path, capsys):
     same = study("int2")
     object.__setattr__(same, "axes", {"x": {"a": {}, "b": {}}})
