@@ -18,7 +18,7 @@ from qgnn_lightning.cli._errors import UsageError, describe
 from qgnn_lightning.cli._packed import trained_network
 from qgnn_lightning.cli._processes import LostProcessError, is_first, is_lost_process
 from qgnn_lightning.cli._quiet import quiet
-from qgnn_lightning.cli._remarks import note, remark_on_training
+from qgnn_lightning.cli._remarks import note, remarks_on_training
 from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
 from qgnn_lightning.cli._run_place import experiment_folder, make_run_directory
 from qgnn_lightning.data import GraphDataModule
@@ -189,8 +189,7 @@ class Application(CommandLine):
             return
         if self._run is not None and is_first():
             self._say(f"run directory  {self._run.path}")
-            remark = remark_on_training(self.options, datamodule.graph)
-            if remark is not None:
+            for remark in remarks_on_training(self.options, datamodule.graph):
                 self._say(note(remark))
         before = time.perf_counter()
         try:

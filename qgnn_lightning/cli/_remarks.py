@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qgnn_lightning.data import ColumnSizes, GraphBatch, column_sizes
@@ -36,16 +36,34 @@ def remark_on_columns(sizes: ColumnSizes) -> str | None:
     )
 
 
-def remark_on_training(options: Mapping[str, Any], graph: GraphBatch) -> str | None:
-    """The same before a training whose input has few bits, on files of the user's own.
+def remark_on_classes(sizes: Sequence[int]) -> str | None:
+    """What to do about classes without a node, if there are any.
+
+    Args:
+        sizes: Nodes of each class.
+    """
+    empty = [number for number, size in enumerate(sizes) if not size]
+    if not empty:
+        return None
+    shown = ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else "")
+    return (
+        f"{len(empty)} of the {len(sizes)} classes have no node ({shown}): labels that are whole "
+        "numbers count the classes from 0, other labels are names"
+    )
+
+
+def remarks_on_training(options: Mapping[str, Any], graph: GraphBatch) -> list[str]:
+    """The same before a training on files of the user's own; of columns, where input has few bits.
 
     Args:
         options: The options of ``fit``.
         graph: The graph.
     """
+    if options["data"]["source"] not in _OWN_FILES:
+        return []
+    remarks = [remark_on_classes(graph.y[graph.y >= 0].bincount().tolist())]
     model = options["model"]
     bits = make_precision(model["bits"], model["stage_bits"]).input
-    own = options["data"]["source"] in _OWN_FILES
-    if not own or bits > _FEW_BITS or graph.x.numel() > _MOST_NUMBERS:
-        return None
-    return remark_on_columns(column_sizes(graph.x))
+    if bits <= _FEW_BITS and graph.x.numel() <= _MOST_NUMBERS:
+        remarks.append(remark_on_columns(column_sizes(graph.x)))
+    return [remark for remark in remarks if remark is not None]

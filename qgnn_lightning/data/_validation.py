@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -141,6 +143,24 @@ def check_labels(y: Tensor, num_nodes: int, num_classes: int | None = None) -> N
             f"y must lie in [0, {limit}), or be -1 where it is unknown, "
             f"got {int(y[node])} at node {node}"
         )
+
+
+def check_several_classes(y: Tensor, where: Path | str) -> None:
+    """Check that there is something to tell apart.
+
+    Args:
+        y: Labels, -1 where unknown.
+        where: What holds them, for the message.
+
+    Shapes:
+        y: ``(num_nodes,)``.
+
+    Raises:
+        GraphDataError: If the known labels name fewer than two classes.
+    """
+    found = len(y[y >= 0].long().bincount().nonzero())
+    if found < 2:
+        raise GraphDataError(f"{where} must hold labels of at least two classes, got {found}")
 
 
 def _check_weights(edge_weight: Tensor, num_edges: int) -> None:

@@ -42,6 +42,35 @@ def test_what_is_seldom_meant_is_remarked(qgnn, folder):
     assert "note           classes of one or two nodes, a slip in a label? rde, red" in lines
 
 
+def test_one_class_is_an_error_before_a_run_is_made(qgnn, folder):
+    (folder / "labels.csv").write_text("label\nred\nred\nred\n")
+    source = ["--data.source=files", f"--data.root={folder}", "--data.split=random"]
+    for command in (["data", "check", str(folder)], ["fit", *source]):
+        outcome = qgnn(*command)
+        assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+        assert "labels.csv must hold labels of at least two classes, got 1" in outcome.err
+    assert not list(Path().rglob("version_*"))
+
+
+def test_one_class_in_an_npz_file_is_an_error(qgnn):
+    np.savez("g.npz", x=np.ones((3, 2)), edge_index=np.array([[0], [1]]), y=np.array([1, 1, -1]))
+    outcome = qgnn("data", "check", "g.npz")
+    assert "npz g.npz must hold labels of at least two classes, got 1" in outcome.err
+
+
+def test_classes_without_a_node_are_remarked(qgnn, folder):
+    (folder / "labels.csv").write_text("label\n" + "1\n5\n9\n" * 5)
+    (folder / "features.csv").write_text("a\n" + "0\n1\n3\n" * 5)
+    (folder / "edges.csv").write_text("source,target\n0,1\n")
+    drawn = [f"--data.{name}=2" for name in ("num_train_per_class", "num_val", "num_test")]
+    source = ["--data.source=files", f"--data.root={folder}", "--data.split=random", *drawn]
+    remark = "note           7 of the 10 classes have no node (0, 2, 3, 4, 6, ...): labels that"
+    assert remark in qgnn("data", "check", str(folder)).out
+    outcome = qgnn("fit", *source, "--trainer.max_epochs=1", "--observers=false")
+    assert outcome.code == 0, outcome.err
+    assert remark in outcome.out
+
+
 def test_columns_of_very_different_size_are_remarked(qgnn, folder):
     drawn = ["--data.split=random", "--data.num_train_per_class=1"]
     (folder / "labels.csv").write_text("label\n" + "0\n1\n" * 8)
