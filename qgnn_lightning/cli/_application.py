@@ -18,7 +18,7 @@ from qgnn_lightning.cli._errors import UsageError, describe
 from qgnn_lightning.cli._packed import trained_network
 from qgnn_lightning.cli._processes import LostProcessError, is_first, is_lost_process
 from qgnn_lightning.cli._quiet import quiet
-from qgnn_lightning.cli._remarks import note, remarks_on_training
+from qgnn_lightning.cli._remarks import hint_at_features, note, remarks_on_training
 from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
 from qgnn_lightning.cli._run_place import experiment_folder, make_run_directory
 from qgnn_lightning.data import GraphDataModule
@@ -199,8 +199,8 @@ class Application(CommandLine):
         except Stopped as stop:
             self._say_how_to_go_on(stop)
             raise
-        except NonFiniteError:
-            raise
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{error}{hint_at_features(datamodule.graph)}") from error
         except Exception as error:
             if self.ckpt_path is not None and not self._random_state.in_use:
                 raise CheckpointError(

@@ -21,14 +21,37 @@ def note(text: str) -> str:
     return f"{'note':<15}{text}"
 
 
-def remark_on_columns(sizes: ColumnSizes) -> str | None:
-    """What to do about columns of very different size, if they are.
+def remarks_on_columns(sizes: ColumnSizes, *, few_bits: bool) -> list[str]:
+    """What to do about columns that are huge, or of very different size.
 
     Args:
         sizes: Of the features' columns.
+        few_bits: Whether their grid may have few bits.
     """
-    if not sizes.uneven:
-        return None
+    found = [_remark_on_huge(sizes)] if sizes.huge else []
+    return found + ([_remark_on_uneven(sizes)] if few_bits and sizes.uneven else [])
+
+
+def hint_at_features(graph: GraphBatch) -> str:
+    """What may be behind numbers that are not finite, as the end of an error; or nothing.
+
+    Args:
+        graph: The graph that was trained on.
+    """
+    if graph.x.numel() > _MOST_NUMBERS:
+        return ""
+    sizes = column_sizes(graph.x)
+    return f"; {_remark_on_huge(sizes)}" if sizes.huge else ""
+
+
+def _remark_on_huge(sizes: ColumnSizes) -> str:
+    return (
+        f"features reach {sizes.largest:.4g}, in column {sizes.largest_column} (counted from 0): "
+        "with numbers so large a training fails; scale the columns of the file first"
+    )
+
+
+def _remark_on_uneven(sizes: ColumnSizes) -> str:
     return (
         f"columns of the features differ in size: the largest reaches {sizes.largest:,.4g}, half "
         f"of them at most {sizes.median:,.4g}; in 4 bits or fewer the small ones become 0: scale "
@@ -61,9 +84,10 @@ def remarks_on_training(options: Mapping[str, Any], graph: GraphBatch) -> list[s
     """
     if options["data"]["source"] not in _OWN_FILES:
         return []
-    remarks = [remark_on_classes(graph.y[graph.y >= 0].bincount().tolist())]
+    empty = remark_on_classes(graph.y[graph.y >= 0].bincount().tolist())
+    remarks = [] if empty is None else [empty]
     model = options["model"]
     bits = make_precision(model["bits"], model["stage_bits"]).input
-    if bits <= _FEW_BITS and graph.x.numel() <= _MOST_NUMBERS:
-        remarks.append(remark_on_columns(column_sizes(graph.x)))
-    return [remark for remark in remarks if remark is not None]
+    if graph.x.numel() <= _MOST_NUMBERS:
+        remarks += remarks_on_columns(column_sizes(graph.x), few_bits=bits <= _FEW_BITS)
+    return remarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,21 @@ def test_columns_of_very_different_size_are_remarked(qgnn, folder):
             assert ("note           columns of the features differ" in outcome.out) == (
                 remarked and concerned
             )
+
+
+def test_huge_features_are_remarked_and_named_where_a_training_fails(qgnn, folder):
+    (folder / "labels.csv").write_text("label\n" + "0\n1\n" * 8)
+    (folder / "features.csv").write_text("age,rich\n" + "1e30,1e30\n0,-3e38\n" * 8)
+    (folder / "edges.csv").write_text("source,target\n0,1\n2,3\n")
+    drawn = [f"--data.{name}=4" for name in ("num_train_per_class", "num_val", "num_test")]
+    source = ["--data.source=files", f"--data.root={folder}", "--data.split=random", *drawn]
+    huge = "features reach 3e+38, in column 1 (counted from 0)"
+    assert f"note           {huge}" in qgnn("data", "check", str(folder)).out
+    outcome = qgnn("fit", *source, "--model.bits=float32", "--trainer.max_epochs=9")
+    assert f"note           {huge}" in outcome.out
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert re.search(r"loss is (nan|inf) in step", outcome.err)
+    assert huge in outcome.err
 
 
 def test_a_drawn_split_is_counted(qgnn, folder):

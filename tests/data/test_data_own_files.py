@@ -173,7 +173,7 @@ FAULTS = {
     ),
     ("features.csv", "node,a\nann,1\nbob,x\n"): "line 3: a must be a finite number, got 'x'",
     ("features.csv", "node,a\nann,nan\n"): "line 2: a must be a finite number, got 'nan'",
-    ("features.csv", "node,a\nann,1e39\n"): "line 2: a must be a finite number, got '1e39'",
+    ("features.csv", "node,a\nann,1e39\n"): "line 2: a is too large for float32: '1e39'",
     ("features.csv", "node,a\nann,1\nann,2\n"): "line 3: node 'ann' must appear once",
     ("features.csv", "node,a\nann,1\nbob,2\ndan,1\n"): "got 3; node 'eve' has none",
     ("features.csv", "a\n1\n2\n"): "must have a row for each of the 4 nodes, got 2",
@@ -235,6 +235,7 @@ ARRAYS = {
     "labels": [(np.array([0.5, 1, 0, 1]), r"whole numbers of shape \(num_nodes,\), got float64")],
     "features": [
         (X.numpy()[:3], "a row for each of the 4 nodes, got 3"),
+        (np.full((4, 2), 1e300), r"npy: 1e\+300 at \(0, 0\) is too large for float32"),
         (np.full((4, 2), np.nan), "x must be finite, got nan in row 0, column 0"),
         (np.array([["a"] * 2] * 4), "numbers of shape .num_nodes, num_features., got <U1"),
     ],

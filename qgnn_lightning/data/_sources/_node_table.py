@@ -213,7 +213,9 @@ def _number(row: Row, column: int, header: tuple[str, ...]) -> float:
         value = float(row.cells[column])
     except ValueError:
         value = math.nan
-    if not abs(value) <= _LARGEST:
+    if _LARGEST < abs(value) < math.inf:
+        raise row.fault(f"{header[column]} is too large for float32: {row.cells[column]!r}")
+    if not math.isfinite(value):
         hint = "" if _NODE in header else "; names of nodes stand in a column named node"
         raise row.fault(
             f"{header[column]} must be a finite number, got {row.cells[column]!r}{hint}"
