@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from qgnn_lightning.callbacks import Subject, measure_all
+from qgnn_lightning.callbacks import BEST_ACCURACY, Subject, measure_all
 from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._errors import UsageError, describe
 from qgnn_lightning.cli._packed import trained_network
@@ -233,6 +233,8 @@ class Application(CommandLine):
                 self._say("nothing to test: no best epoch was kept")
             return
         epochs = self.trainer.current_epoch
+        for logger in self.trainer.loggers:
+            logger.log_metrics({BEST_ACCURACY: self._best.score}, self.trainer.global_step)
         self.trainer.test(
             self.model,
             datamodule=self.datamodule,

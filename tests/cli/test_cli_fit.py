@@ -53,6 +53,8 @@ def test_results_hold_what_was_asked_and_found(trained):
     assert results["epochs"] == len(validation) == 6
     assert results["best_epoch"] == best["epoch"] == validation.index(max(validation))
     assert results["accuracy"]["val"] == pytest.approx(max(validation))
+    (kept,) = scalars["best/val_accuracy"].values()
+    assert results["accuracy"]["val"] == pytest.approx(kept)
     (test,) = scalars["test/accuracy"].values()
     assert results["accuracy"]["test"] == pytest.approx(test)
     assert results["bits"]["message"] == 2
