@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qgnn_lightning.provenance import commit
@@ -56,6 +56,26 @@ def plan(results: ResultFile) -> str:
         done = sum(results.finished(run) for run in cell.runs)
         lines.append(f"  {done:3} of {len(cell.runs)}  {cell.name or results.study.name}")
     return "\n".join(lines)
+
+
+def check(results: ResultFile, execution: Execution) -> None:
+    """Check the options of what is missing, as :func:`execute` does before it runs anything.
+
+    Args:
+        results: The results so far.
+        execution: How to run.
+
+    Raises:
+        StudyError: If an option of a cell is unknown or wrong.
+    """
+    runs = missing(results)
+    if not runs:
+        return
+    with (
+        _folder(replace(execution, keep=None)) as folder,
+        WorkerPool(execution.worker, execution.jobs) as pool,
+    ):
+        _check_options(runs, pool, folder)
 
 
 def execute(results: ResultFile, execution: Execution) -> None:
