@@ -51,11 +51,16 @@ def plan(results: ResultFile) -> str:
     cells = results.study.cells()
     runs = [run for cell in cells for run in cell.runs]
     left = len(missing(results))
-    lines = [f"{len(cells)} cells, {len(runs)} runs: {len(runs) - left} finished, {left} to do"]
+    number = f"{_count(len(cells), 'cell')}, {_count(len(runs), 'run')}"
+    lines = [f"{number}: {len(runs) - left} finished, {left} to do"]
     for cell in cells:
         done = sum(results.finished(run) for run in cell.runs)
         lines.append(f"  {done:3} of {len(cell.runs)}  {cell.name or results.study.name}")
     return "\n".join(lines)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def check(results: ResultFile, execution: Execution) -> None:

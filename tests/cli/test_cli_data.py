@@ -53,6 +53,16 @@ def test_one_class_is_an_error_before_a_run_is_made(qgnn, folder):
     assert not list(Path().rglob("version_*"))
 
 
+def test_a_file_that_is_no_npz_is_told_in_our_words(qgnn):
+    Path("g.npz").write_text("hello")
+    outcome = qgnn("data", "check", "g.npz")
+    assert outcome.code == 1
+    assert (
+        "g.npz must be a numpy .npz file of plain arrays, as numpy.savez writes it" in outcome.err
+    )
+    assert "pickle" not in outcome.err
+
+
 def test_one_class_in_an_npz_file_is_an_error(qgnn):
     np.savez("g.npz", x=np.ones((3, 2)), edge_index=np.array([[0], [1]]), y=np.array([1, 1, -1]))
     outcome = qgnn("data", "check", "g.npz")
@@ -109,7 +119,10 @@ def test_a_drawn_split_is_counted(qgnn, folder):
     drawn = ["--data.split=random", "--data.num_train_per_class=1"]
     outcome = qgnn("data", "check", str(folder), *drawn, "--data.num_val=1", "--data.num_test=1")
     assert outcome.code == 1
-    assert "num_val + num_test must not exceed the 1 nodes" in outcome.err
+    assert (
+        "num_val + num_test must not exceed the 1 nodes that are not trained on (num_train_per_c"
+        in outcome.err
+    )
     assert "20 train" not in outcome.out
 
 

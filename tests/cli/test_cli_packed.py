@@ -114,6 +114,7 @@ def test_info_lists_the_parts_of_both_kinds_of_file(qgnn, trained, packed):
         (["export", "none.ckpt", "-o", "no/m.safetensors"], "there is no folder no"),
         (["export", "none.ckpt", "--out", "m.safetensors"], "required: -o/--output"),
         (["info", "none"], "there is no file none"),
+        (["info", "."], ". is a folder: name a checkpoint or a packed file in it"),
         (["predict", "--packed", "none.safetensors"], "there is no file none.safetensors"),
         (["predict", "--packed", "none", "--data.sorce", "x"], "did you mean --data.source?"),
         (["predict", "--packed", "none", "--output", "a.xlsx"], "must end in .csv or .parquet"),
