@@ -223,7 +223,10 @@ class Application(CommandLine):
             return
         then = "no checkpoint was written"
         if self._run is not None and self._run.last.is_file():
-            then = f"go on with: qgnn fit {self._run.how_to_continue}"
+            then = (
+                f"go on with: qgnn fit {self._run.how_to_continue}, or with the same command and "
+                f"--run_dir {self._run.path} --resume auto"
+            )
         print(f"qgnn fit: stopped by {stop.name}; {then}", file=sys.stderr)
 
     def _finish(self, run: RunDirectory, seconds: float) -> None:
