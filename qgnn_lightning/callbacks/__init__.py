@@ -7,9 +7,10 @@ from qgnn_lightning.callbacks._observer import Subject
 from qgnn_lightning.callbacks._oversmoothing import Oversmoothing
 from qgnn_lightning.callbacks._quantization_error import QuantizationError
 from qgnn_lightning.callbacks._recorder import measure_all
-from qgnn_lightning.callbacks._tensorboard_layout import TensorBoardLayout
+from qgnn_lightning.callbacks._tensorboard_layout import BEST_ACCURACY, TensorBoardLayout
 
 __all__ = [
+    "BEST_ACCURACY",
     "ConstraintMonitor",
     "Figures",
     "Histograms",

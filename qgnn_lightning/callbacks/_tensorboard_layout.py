@@ -26,8 +26,10 @@ MAIN_HYPERPARAMETERS = (
     "propagation",
     "quantizer",
 )
-#: Its last columns.
-METRICS = ("val/accuracy", "test/accuracy", "val/loss", "test/loss", "train/loss")
+#: Written once, after the training: the curve ``val/accuracy`` ends with the last epoch.
+BEST_ACCURACY = "best/val_accuracy"
+#: Its last columns, all of the best epoch.
+METRICS = (BEST_ACCURACY, "test/accuracy", "test/loss")
 
 Chart = list[Any]
 Layout = dict[str, dict[str, Chart]]
@@ -115,8 +117,9 @@ class TensorBoardLayout(Callback):
 
     The custom scalars show each measure for all steps in one chart, and the error after the
     last step as a margin chart, whose band reaches from the measured error up to the sharp bound.
-    The HPARAMS table gets the hyperparameters and the metrics, which are taken from the run's
-    curves: a test after the fit fills its columns. Make the logger with
+    The HPARAMS table gets the hyperparameters and the metrics of the best epoch, which are taken
+    from the run's numbers: whoever keeps the best epoch writes ``best/val_accuracy``, and a test
+    after the fit fills the other columns. Make the logger with
     ``default_hp_metric=False``, or the table has a column without meaning.
     """
 

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from qgnn_lightning.callbacks import Subject, measure_all
+from qgnn_lightning.callbacks import BEST_ACCURACY, Subject, measure_all
 from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._errors import UsageError, describe
 from qgnn_lightning.cli._packed import trained_network
 from qgnn_lightning.cli._processes import LostProcessError, is_first, is_lost_process
 from qgnn_lightning.cli._quiet import quiet
-from qgnn_lightning.cli._remarks import note, remark_on_training
+from qgnn_lightning.cli._remarks import hint_at_features, note, remarks_on_training
 from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
 from qgnn_lightning.cli._run_place import experiment_folder, make_run_directory
 from qgnn_lightning.data import GraphDataModule
@@ -189,8 +189,7 @@ class Application(CommandLine):
             return
         if self._run is not None and is_first():
             self._say(f"run directory  {self._run.path}")
-            remark = remark_on_training(self.options, datamodule.graph)
-            if remark is not None:
+            for remark in remarks_on_training(self.options, datamodule.graph):
                 self._say(note(remark))
         before = time.perf_counter()
         try:
@@ -200,8 +199,8 @@ class Application(CommandLine):
         except Stopped as stop:
             self._say_how_to_go_on(stop)
             raise
-        except NonFiniteError:
-            raise
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{error}{hint_at_features(datamodule.graph)}") from error
         except Exception as error:
             if self.ckpt_path is not None and not self._random_state.in_use:
                 raise CheckpointError(
@@ -224,7 +223,10 @@ class Application(CommandLine):
             return
         then = "no checkpoint was written"
         if self._run is not None and self._run.last.is_file():
-            then = f"go on with: qgnn fit {self._run.how_to_continue}"
+            then = (
+                f"go on with: qgnn fit {self._run.how_to_continue}, or with the same command and "
+                f"--run_dir {self._run.path} --resume auto"
+            )
         print(f"qgnn fit: stopped by {stop.name}; {then}", file=sys.stderr)
 
     def _finish(self, run: RunDirectory, seconds: float) -> None:
@@ -234,6 +236,8 @@ class Application(CommandLine):
                 self._say("nothing to test: no best epoch was kept")
             return
         epochs = self.trainer.current_epoch
+        for logger in self.trainer.loggers:
+            logger.log_metrics({BEST_ACCURACY: self._best.score}, self.trainer.global_step)
         self.trainer.test(
             self.model,
             datamodule=self.datamodule,

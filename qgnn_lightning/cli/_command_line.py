@@ -181,7 +181,10 @@ class CommandLine(LightningCLI):
         path = self.config[command]["ckpt_path"]
         if path is None:
             if command != "fit":
-                raise UsageError("--ckpt_path is needed: the checkpoint of a trained network")
+                packed = "" if command == "validate" else ", or --packed: a packed one"
+                raise UsageError(
+                    f"--ckpt_path is needed: the checkpoint of a trained network{packed}"
+                )
             return
         checkpoint = load_checkpoint(Path(path))
         self.stored_step = checkpoint["global_step"]

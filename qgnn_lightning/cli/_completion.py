@@ -16,6 +16,7 @@ from qgnn_lightning.cli._packed import export_parser, info_parser
 from qgnn_lightning.cli._predict_packed import predict_packed_parser
 from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.cli._study import seeds_parser, study_parser
+from qgnn_lightning.cli._test_packed import test_packed_parser
 
 SHELLS = ("bash", "zsh")
 #: Choices by option; without choices an option takes anything, or nothing.
@@ -83,7 +84,7 @@ def command_options(command: str) -> Options:
         return dict.fromkeys(_WORDS[command], ())
     if command in ("fit", "validate", "test", "predict"):
         found = _options(_LightningOptions(command).parsers)
-        return found | _options([predict_packed_parser()]) if command == "predict" else found
+        return found | _options([_PACKED[command]()]) if command in _PACKED else found
     found = _options([_PARSERS[command]()])
     if command in ("seeds", "study"):
         fit = _options(_LightningOptions("fit").parsers)
@@ -91,6 +92,10 @@ def command_options(command: str) -> Options:
     return found | {"check": ()} if command == "data" else found
 
 
+_PACKED: dict[str, Callable[[], argparse.ArgumentParser]] = {
+    "predict": predict_packed_parser,
+    "test": test_packed_parser,
+}
 _PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
     "data": data_parser,
     "export": export_parser,

@@ -8,6 +8,8 @@ import sys
 FAILED = 1
 WRONG_USAGE = 2
 _LONGEST = 600
+#: torch's own words, with the place in its code before them.
+_NO_MEMORY = re.compile(r"DefaultCPUAllocator: .*you tried to allocate (\d+) bytes", re.DOTALL)
 
 
 class UsageError(Exception):
@@ -36,6 +38,9 @@ def describe(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         name = "" if error.filename is None else f": {error.filename}"
         return f"{error.strerror}{name}"
+    asked = _NO_MEMORY.search(text)
+    if asked is not None:
+        return f"not enough memory: {int(asked[1]) / 2**30:,.1f} GiB asked for at once"
     if " " in text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

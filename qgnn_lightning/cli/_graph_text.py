@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qgnn_lightning.cli._remarks import note, remark_on_columns
+from qgnn_lightning.cli._remarks import note, remark_on_classes, remarks_on_columns
 from qgnn_lightning.data import GraphStatistics, Split
 
 _WIDEST_BAR = 40
@@ -48,9 +48,11 @@ def _remarks(found: GraphStatistics, names: Sequence[str]) -> list[str]:
     if small:
         shown = ", ".join(map(printable, small[:5])) + (", ..." if len(small) > 5 else "")
         remarks.append(f"classes of one or two nodes, a slip in a label? {shown}")
-    columns = None if found.column_sizes is None else remark_on_columns(found.column_sizes)
-    if columns is not None:
-        remarks.append(columns)
+    empty = remark_on_classes(found.class_sizes)
+    if empty is not None:
+        remarks.append(empty)
+    if found.column_sizes is not None:
+        remarks += remarks_on_columns(found.column_sizes, few_bits=True)
     return list(map(note, remarks))
 
 

@@ -19,7 +19,7 @@ COMMANDS = {
     "seeds": "one configuration with several seeds: mean and spread",
     "study": "a table of configurations, from a file with its axes",
     "validate": "accuracy of a checkpoint on the validation nodes",
-    "test": "accuracy of a checkpoint on the test nodes",
+    "test": "accuracy of a checkpoint or a packed file on the test nodes",
     "predict": "class and probability of every node, as a table",
     "data": "check a graph and describe it: qgnn data check PATH",
     "export": "pack a checkpoint into one small file of real integers",
@@ -41,6 +41,7 @@ _RUNNERS = {
     "bench": ("_bench", "run_bench"),
     "completion": ("_completion", "run_completion"),
     "predict --packed": ("_predict_packed", "run_predict_packed"),
+    "test --packed": ("_test_packed", "run_test_packed"),
 }
 _INTERRUPTED = 130
 _TERMINATED = 143
@@ -126,8 +127,9 @@ def _dispatch(arguments: list[str], started: float) -> int:
 
 def _run(command: str, arguments: list[str], started: float) -> None:
     """Run a command; only what it needs is imported."""
-    if command == "predict" and any(one.startswith("--packed") for one in arguments):
-        command = "predict --packed"
+    if any(one.partition("=")[0] == "--packed" for one in arguments):
+        packed = f"{command} --packed"
+        command = packed if packed in _RUNNERS else command
     name, function = _RUNNERS.get(command, ("_application", "run"))
     with loading("--quiet" in arguments):
         module = importlib.import_module(f"qgnn_lightning.cli.{name}")

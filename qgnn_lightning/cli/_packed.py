@@ -62,6 +62,8 @@ def run_info(arguments: list[str]) -> None:
         UsageError: If there is no such file.
     """
     path: Path = info_parser().parse_args(arguments).file
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name a checkpoint or a packed file in it")
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
     if path.suffix == PACKED_SUFFIX:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qgnn_lightning.data import ColumnSizes, GraphBatch, column_sizes
@@ -21,14 +21,37 @@ def note(text: str) -> str:
     return f"{'note':<15}{text}"
 
 
-def remark_on_columns(sizes: ColumnSizes) -> str | None:
-    """What to do about columns of very different size, if they are.
+def remarks_on_columns(sizes: ColumnSizes, *, few_bits: bool) -> list[str]:
+    """What to do about columns that are huge, or of very different size.
 
     Args:
         sizes: Of the features' columns.
+        few_bits: Whether their grid may have few bits.
     """
-    if not sizes.uneven:
-        return None
+    found = [_remark_on_huge(sizes)] if sizes.huge else []
+    return found + ([_remark_on_uneven(sizes)] if few_bits and sizes.uneven else [])
+
+
+def hint_at_features(graph: GraphBatch) -> str:
+    """What may be behind numbers that are not finite, as the end of an error; or nothing.
+
+    Args:
+        graph: The graph that was trained on.
+    """
+    if graph.x.numel() > _MOST_NUMBERS:
+        return ""
+    sizes = column_sizes(graph.x)
+    return f"; {_remark_on_huge(sizes)}" if sizes.huge else ""
+
+
+def _remark_on_huge(sizes: ColumnSizes) -> str:
+    return (
+        f"features reach {sizes.largest:.4g}, in column {sizes.largest_column} (counted from 0): "
+        "with numbers so large a training fails; scale the columns of the file first"
+    )
+
+
+def _remark_on_uneven(sizes: ColumnSizes) -> str:
     return (
         f"columns of the features differ in size: the largest reaches {sizes.largest:,.4g}, half "
         f"of them at most {sizes.median:,.4g}; in 4 bits or fewer the small ones become 0: scale "
@@ -36,16 +59,35 @@ def remark_on_columns(sizes: ColumnSizes) -> str | None:
     )
 
 
-def remark_on_training(options: Mapping[str, Any], graph: GraphBatch) -> str | None:
-    """The same before a training whose input has few bits, on files of the user's own.
+def remark_on_classes(sizes: Sequence[int]) -> str | None:
+    """What to do about classes without a node, if there are any.
+
+    Args:
+        sizes: Nodes of each class.
+    """
+    empty = [number for number, size in enumerate(sizes) if not size]
+    if not empty:
+        return None
+    shown = ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else "")
+    return (
+        f"{len(empty)} of the {len(sizes)} classes have no node ({shown}): labels that are whole "
+        "numbers count the classes from 0, other labels are names"
+    )
+
+
+def remarks_on_training(options: Mapping[str, Any], graph: GraphBatch) -> list[str]:
+    """The same before a training on files of the user's own; of columns, where input has few bits.
 
     Args:
         options: The options of ``fit``.
         graph: The graph.
     """
+    if options["data"]["source"] not in _OWN_FILES:
+        return []
+    empty = remark_on_classes(graph.y[graph.y >= 0].bincount().tolist())
+    remarks = [] if empty is None else [empty]
     model = options["model"]
     bits = make_precision(model["bits"], model["stage_bits"]).input
-    own = options["data"]["source"] in _OWN_FILES
-    if not own or bits > _FEW_BITS or graph.x.numel() > _MOST_NUMBERS:
-        return None
-    return remark_on_columns(column_sizes(graph.x))
+    if graph.x.numel() <= _MOST_NUMBERS:
+        remarks += remarks_on_columns(column_sizes(graph.x), few_bits=bits <= _FEW_BITS)
+    return remarks

@@ -24,6 +24,7 @@ from qgnn_lightning.study import (
     ResultFile,
     Study,
     StudyError,
+    check,
     check_names,
     execute,
     merge,
@@ -145,6 +146,7 @@ def _seeds_study(options: argparse.Namespace, typed: Options) -> Study:
 def _run(results: ResultFile, execution: Execution, dry_run: bool) -> None:
     print(plan(results), flush=True)
     if dry_run:
+        check(results, execution)
         return
     try:
         with _sigterm_stops():

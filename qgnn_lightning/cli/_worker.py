@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from qgnn_lightning.cli._errors import FAILED, WRONG_USAGE, UsageError, complain
 from qgnn_lightning.cli._main import main
@@ -51,7 +52,9 @@ def _fit(arguments: list[str]) -> int:
 
 
 def check_options(arguments: list[str]) -> int:
-    """Read options of ``qgnn fit`` and do nothing with them; what is wrong is printed.
+    """Read options of ``qgnn fit``, and make model and data of them, without reading any data.
+
+    What is wrong is printed.
 
     Args:
         arguments: What would be typed after ``qgnn fit``.
@@ -63,7 +66,7 @@ def check_options(arguments: list[str]) -> int:
     from qgnn_lightning.cli._quiet import quiet
 
     class OptionsOnly(CommandLine):
-        def instantiate_classes(self) -> None:
+        def instantiate_trainer(self, **kwargs: Any) -> Any:
             pass
 
         def _run_subcommand(self, subcommand: str) -> None:

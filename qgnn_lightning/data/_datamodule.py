@@ -19,7 +19,12 @@ from qgnn_lightning.data._partition import PartitionerName, PartitionOptions
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import PlantedOptions, SourceName, make_source
 from qgnn_lightning.data._splits import Split, pack_split, random_split, unpack_split
-from qgnn_lightning.data._validation import GraphDataError, validate_graph, validate_masks
+from qgnn_lightning.data._validation import (
+    GraphDataError,
+    check_several_classes,
+    validate_graph,
+    validate_masks,
+)
 
 
 class GraphDataModule(LightningDataModule):
@@ -247,6 +252,7 @@ class GraphDataModule(LightningDataModule):
         """
         raw = self._source.load()
         validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
+        check_several_classes(raw.y, self._title)
         return raw
 
     def train_dataloader(self) -> TrainLoader:

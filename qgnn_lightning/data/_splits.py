@@ -123,6 +123,6 @@ def _check_counts(y: Tensor, num_train_per_class: int, num_val: int, num_test: i
     rest = y.numel() - num_train_per_class * int((count > 0).sum())
     if num_val + num_test > rest:
         raise GraphDataError(
-            f"num_val + num_test must not exceed the {rest} nodes that are not trained on, "
-            f"got {num_val} + {num_test}"
+            f"num_val + num_test must not exceed the {rest} nodes that are not trained on "
+            f"(num_train_per_class={num_train_per_class}), got {num_val} + {num_test}"
         )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 _ROWS_PER_BLOCK = 1 << 17
+_LARGEST = torch.finfo(torch.float32).max
 
 
 class GraphDataError(ValueError):
@@ -23,7 +27,7 @@ def validate_graph(
     """Check features, edges and labels against each other.
 
     Args:
-        x: Features, dense or torch.sparse CSR, finite.
+        x: Features, dense or torch.sparse CSR, finite in float32.
         edge_index: Edges, integer, sources in row 0 and targets in row 1.
         y: Labels, integer, from 0 up, -1 where unknown; classes without a node are allowed.
         edge_weight: Positive, finite weights, or ``None``.
@@ -92,13 +96,17 @@ def _check_features(x: Tensor) -> None:
     values = x.values() if x.layout == torch.sparse_csr else x
     # In blocks: the features may be larger than the memory.
     for start in range(0, values.shape[0], _ROWS_PER_BLOCK):
-        finite = values[start : start + _ROWS_PER_BLOCK].isfinite()
-        if not bool(finite.all()):
-            position = (~finite).nonzero()[0]
+        block = values[start : start + _ROWS_PER_BLOCK]
+        fit = block.isfinite()
+        if block.dtype == torch.float64:
+            fit &= block.abs() <= _LARGEST
+        if not bool(fit.all()):
+            position = (~fit).nonzero()[0]
             position[0] += start
             value = float(values[tuple(position)])
             row, col = _csr_position(x, int(position)) if values.dim() == 1 else position.tolist()
-            raise GraphDataError(f"x must be finite, got {value} in row {row}, column {col}")
+            rule = "fit into float32" if math.isfinite(value) else "be finite"
+            raise GraphDataError(f"x must {rule}, got {value} in row {row}, column {col}")
 
 
 def _csr_position(x: Tensor, entry: int) -> tuple[int, int]:
@@ -141,6 +149,24 @@ def check_labels(y: Tensor, num_nodes: int, num_classes: int | None = None) -> N
             f"y must lie in [0, {limit}), or be -1 where it is unknown, "
             f"got {int(y[node])} at node {node}"
         )
+
+
+def check_several_classes(y: Tensor, where: Path | str) -> None:
+    """Check that there is something to tell apart.
+
+    Args:
+        y: Labels, -1 where unknown.
+        where: What holds them, for the message.
+
+    Shapes:
+        y: ``(num_nodes,)``.
+
+    Raises:
+        GraphDataError: If the known labels name fewer than two classes.
+    """
+    found = len(y[y >= 0].long().bincount().nonzero())
+    if found < 2:
+        raise GraphDataError(f"{where} must hold labels of at least two classes, got {found}")
 
 
 def _check_weights(edge_weight: Tensor, num_edges: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from qgnn_lightning.deploy._packed_network import PackedGNN, PackedLinear
+from qgnn_lightning.deploy._packed_network import PackedGNN, PackedLinear, grid_bytes
 from qgnn_lightning.nn import GraphNetwork, QuantizedGNN, QuantizedLinear
 from qgnn_lightning.quantization import Grid, Quantizer
 
@@ -77,7 +77,7 @@ def _baseline(network: GraphNetwork) -> list[Part]:
 def _packed_linear(name: str, layer: PackedLinear) -> list[Part]:
     shape = (layer.out_features, layer.in_features)
     grid = layer.weight_grid
-    size = layer.weight.nbytes + _grid_bytes([grid])
+    size = layer.weight.nbytes + grid_bytes(grid)
     return [
         _stored_grids(f"{name} input", [layer.input_grid]),
         Part(f"{name} weight", grid.num_bits, _spread([grid]), shape, size),
@@ -103,12 +103,7 @@ def _plain(name: str, tensor: Tensor) -> Part:
 
 
 def _stored_grids(name: str, grids: list[Grid]) -> Part:
-    return Part(name, grids[0].num_bits, _spread([*grids]), (), _grid_bytes(grids))
-
-
-def _grid_bytes(grids: list[Grid]) -> int:
-    """Of scales in four bytes and zero points in two."""
-    return sum(6 * grid.scale.numel() for grid in grids)
+    return Part(name, grids[0].num_bits, _spread([*grids]), (), sum(map(grid_bytes, grids)))
 
 
 def _grids(name: str, grids: list[Grid | None]) -> Part:

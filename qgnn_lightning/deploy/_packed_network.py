@@ -24,7 +24,7 @@ from qgnn_lightning.quantization import FrozenQuantizer, Grid
 PACKED_BITS = kernels.SUPPORTED_BITS
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PackedLinear:
     """A linear layer on codes.
 
@@ -49,6 +49,19 @@ class PackedLinear:
     def out_features(self) -> int:
         """Number of output features."""
         return self.bias.numel()
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of codes, scales, zero points and biases in a file."""
+        grids = (self.input_grid, self.weight_grid)
+        return self.weight.nbytes + self.bias.nbytes + sum(map(grid_bytes, grids))
+
+    def __repr__(self) -> str:
+        return (
+            f"PackedLinear({self.in_features} -> {self.out_features}, "
+            f"input {self.input_grid.num_bits} bits, weight {self.weight_grid.num_bits} bits, "
+            f"{self.num_bytes:,} bytes)"
+        )
 
     @cached_property
     def _centred_weight(self) -> kernels.LinearWeight:
@@ -96,7 +109,7 @@ class PackedLinear:
         return result if out is None or out_grid is not None else pack_on(out, result)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PackedPropagation:
     """A propagation on codes.
 
@@ -120,6 +133,17 @@ class PackedPropagation:
     def num_steps(self) -> int:
         """Number of steps."""
         return len(self.grids)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of scales and zero points in a file."""
+        return sum(grid_bytes(grid) for grid in (*self.grids, *self.change_grids) if grid)
+
+    def __repr__(self) -> str:
+        return (
+            f"PackedPropagation({self.num_steps} steps, {self.form} messages "
+            f"{self.grids[0].num_bits} bits, {self.num_bytes:,} bytes)"
+        )
 
     def __call__(self, x: Tensor, adjacency: Adjacency) -> Tensor:
         """Propagate.
@@ -159,7 +183,7 @@ class PackedPropagation:
         return AffinePropagation(self.recurrence, messages, list(self.strengths)).eval()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PackedGNN:
     """A network of packed codes: two linear layers and a propagation, in either order.
 
@@ -186,31 +210,67 @@ class PackedGNN:
         """Size of the output."""
         return self.classifier.out_features
 
+    def __repr__(self) -> str:
+        names = ("encoder", "propagation", "classifier")
+        if self.order == "encode":
+            names = ("encoder", "classifier", "propagation")
+        lines = (f"\n  {name}: {getattr(self, name)!r}" for name in names)
+        return f"PackedGNN({''.join(lines)}\n)"
+
     @torch.no_grad()
     def __call__(self, x: Tensor, graph: Tensor | Adjacency) -> Tensor:
         """Class scores, also on a graph that the network was not trained on.
 
         Args:
-            x: Features of the nodes, float32, dense or torch.sparse CSR.
-            graph: PyG's ``edge_index``, or an :class:`Adjacency` built once.
+            x: Features of the nodes, float32 and finite, dense or torch.sparse CSR.
+            graph: PyG's ``edge_index``, with both directions of every undirected edge; or an
+                :class:`Adjacency` built once.
 
         Shapes:
             x: ``(num_nodes, num_features)`` -> ``(num_nodes, num_classes)``.
 
         Raises:
-            ValueError: If ``x`` has another number of features or type.
+            TypeError: If ``x`` or ``graph`` is no tensor, but an array of numpy, say.
+            ValueError: If ``x`` has another number of features or type, or is not finite.
         """
+        _check_tensor("x", x)
+        if not isinstance(graph, Adjacency):
+            _check_tensor("graph", graph)
         if x.dim() != 2 or x.shape[1] != self.num_features or x.dtype != torch.float32:
             raise ValueError(
                 f"x must be float32 of shape (num_nodes, {self.num_features}), "
                 f"got {x.dtype} of shape {tuple(x.shape)}"
             )
+        if not _is_finite(x):
+            raise ValueError("x must be finite, got NaN or infinity")
         if not isinstance(graph, Adjacency):
             graph = Adjacency.from_edge_index(graph, x.shape[0])
         if self.order == "encode":
             hidden = self.encoder(x, relu=True, out=self.classifier.input_grid)
             return self.propagation(self.classifier(hidden), graph)
         return self.classifier(self.propagation(self.encoder(x, relu=True), graph))
+
+
+def _check_tensor(name: str, value: object) -> None:
+    if not isinstance(value, Tensor):
+        kind = type(value)
+        raise TypeError(
+            f"{name} must be a torch.Tensor, got {kind.__module__}.{kind.__qualname__}: "
+            "torch.from_numpy makes one of an array"
+        )
+
+
+def _is_finite(x: Tensor) -> bool:
+    """In one pass and without a copy: the least and the greatest number take over NaN."""
+    values = x.values() if x.layout == torch.sparse_csr else x
+    if not values.numel():
+        return True
+    return all(bool(one.isfinite()) for one in torch.aminmax(values))
+
+
+def grid_bytes(grid: Grid) -> int:
+    """Of scales in four bytes and zero points in two, as a file has them."""
+    return 6 * grid.scale.numel()
 
 
 def kernel_grid(grid: Grid) -> kernels.Grid:

@@ -133,9 +133,10 @@ def _percent(run: RunRecord, tag: str) -> list[tuple[int, float]]:
 
 def _multipliers(run: RunRecord) -> str:
     found = run.snapshots.get("constraint/multiplier", [])
-    never = all(value == 0 for one in found for value in one.values)
-    note = "All are 0: the constraint has held all along." if never else ""
-    return _by_step(run, "constraint/multiplier", "Multipliers", "multiplier", note)
+    if found and all(value == 0 for one in found for value in one.values):
+        held = "All are 0: the constraint has held all along."
+        return f"<figure><figcaption><h3>Multipliers</h3><p>{held}</p></figcaption></figure>"
+    return _by_step(run, "constraint/multiplier", "Multipliers", "multiplier")
 
 
 def _energy(run: RunRecord) -> str:

@@ -69,7 +69,7 @@ def prediction_writer(path: Path) -> Callable[[list[Column], Path], None]:
         return PREDICTION_FORMATS[path.suffix]
     except KeyError:
         known = " or ".join(PREDICTION_FORMATS)
-        raise ValueError(f"output must end in {known}, got {path.name!r}") from None
+        raise ValueError(f"output must end in {known}, got {path.name or str(path)!r}") from None
 
 
 def _write_csv(columns: list[Column], path: Path) -> None:

@@ -6,13 +6,16 @@ import json
 import math
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from qgnn_lightning.data import GraphBatch
+from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn import DeltaSigmaMessages, GraphNetwork, PropagatingNetwork
 from qgnn_lightning.provenance import versions
 from qgnn_lightning.run._size import float32_size, packed_size
@@ -22,11 +25,13 @@ _PACKAGES = ("torch", "lightning", "torch-geometric")
 
 
 @torch.no_grad()
-def split_accuracies(network: GraphNetwork, batch: GraphBatch) -> dict[str, float]:
+def split_accuracies(
+    network: Callable[[Tensor, Adjacency], Tensor], batch: GraphBatch
+) -> dict[str, float]:
     """Accuracy on each part of the split.
 
     Args:
-        network: The network, in evaluation mode.
+        network: The network, in evaluation mode, or a packed one.
         batch: The graph.
     """
     correct = network(batch.x, batch.adjacency).argmax(1) == batch.y

@@ -1,6 +1,6 @@
 """Many runs at once: over seeds, and over the axes of a study. Does not import torch."""
 
-from qgnn_lightning.study._execute import Execution, RunsFailedError, execute, missing, plan
+from qgnn_lightning.study._execute import Execution, RunsFailedError, check, execute, missing, plan
 from qgnn_lightning.study._options import Options, StudyError, merge, parse_value, read_config
 from qgnn_lightning.study._result_file import ResultFile
 from qgnn_lightning.study._run import SEED, Run
@@ -21,6 +21,7 @@ __all__ = [
     "Study",
     "StudyError",
     "Summary",
+    "check",
     "check_names",
     "execute",
     "merge",

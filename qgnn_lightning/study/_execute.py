@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qgnn_lightning.provenance import commit
@@ -54,11 +54,36 @@ def plan(results: ResultFile) -> str:
     cells = results.study.cells()
     runs = [run for cell in cells for run in cell.runs]
     left = len(missing(results))
-    lines = [f"{len(cells)} cells, {len(runs)} runs: {len(runs) - left} finished, {left} to do"]
+    number = f"{_count(len(cells), 'cell')}, {_count(len(runs), 'run')}"
+    lines = [f"{number}: {len(runs) - left} finished, {left} to do"]
     for cell in cells:
         done = sum(results.finished(run) for run in cell.runs)
         lines.append(f"  {done:3} of {len(cell.runs)}  {cell.name or results.study.name}")
     return "\n".join(lines)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def check(results: ResultFile, execution: Execution) -> None:
+    """Check the options of what is missing, as :func:`execute` does before it runs anything.
+
+    Args:
+        results: The results so far.
+        execution: How to run.
+
+    Raises:
+        StudyError: If an option of a cell is unknown or wrong.
+    """
+    runs = missing(results)
+    if not runs:
+        return
+    with (
+        _folder(replace(execution, keep=None)) as folder,
+        WorkerPool(execution.worker, execution.jobs) as pool,
+    ):
+        _check_options(runs, pool, folder)
 
 
 def execute(results: ResultFile, execution: Execution) -> None:

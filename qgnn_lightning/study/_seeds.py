@@ -37,4 +37,6 @@ def _read(given: object) -> tuple[int, ...]:
         return tuple(range(int(found[1]), int(found[2]) + 1))
     if isinstance(given, list) or len(parts) > 1:
         return tuple(int(one) for one in parts)
+    if not int(parts[0]):
+        raise StudyError(f"seeds must say how many seeds, at least 1, got {given!r}")
     return tuple(range(int(parts[0])))

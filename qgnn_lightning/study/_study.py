@@ -78,7 +78,8 @@ class Study:
         """The cells, the last axis varying fastest.
 
         Raises:
-            StudyError: If two values of one cell set an option to different things.
+            StudyError: If two values of one cell set an option to different things, or every
+                cell is excluded.
         """
         combinations = product(*(one.items() for one in self.axes.values()))
         cells = []
@@ -88,6 +89,8 @@ class Study:
                 layers = {a: one for a, (_, one) in zip(self.axes, combination, strict=True)}
                 _check_agreement(layers, values)
                 cells.append(Cell(values, merge(self.base, *layers.values()), self.seeds))
+        if not cells:
+            raise StudyError("exclude must leave at least one cell, it leaves out every one")
         return cells
 
 

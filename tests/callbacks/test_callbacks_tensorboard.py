@@ -104,7 +104,7 @@ def test_table_of_runs_has_the_hyperparameters_and_the_metrics(train: Train) -> 
         "architecture", "bits", "messages", "num_steps", "propagation", "quantizer"
     }  # fmt: skip
     metrics = {info.name.tag for info in experiment.metric_infos}
-    assert {"val/accuracy", "test/accuracy", "val/loss"} <= metrics
+    assert metrics == {"best/val_accuracy", "test/accuracy", "test/loss"}
     hparams = plugin_data(trainer, "_hparams_/session_start_info").session_start_info.hparams
     assert hparams["budget"].number_value == 0.25
     assert hparams["bits"].string_value == "int2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,45 @@ def test_what_is_seldom_meant_is_remarked(qgnn, folder):
     assert "note           classes of one or two nodes, a slip in a label? rde, red" in lines
 
 
+def test_one_class_is_an_error_before_a_run_is_made(qgnn, folder):
+    (folder / "labels.csv").write_text("label\nred\nred\nred\n")
+    source = ["--data.source=files", f"--data.root={folder}", "--data.split=random"]
+    for command in (["data", "check", str(folder)], ["fit", *source]):
+        outcome = qgnn(*command)
+        assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+        assert "labels.csv must hold labels of at least two classes, got 1" in outcome.err
+    assert not list(Path().rglob("version_*"))
+
+
+def test_a_file_that_is_no_npz_is_told_in_our_words(qgnn):
+    Path("g.npz").write_text("hello")
+    outcome = qgnn("data", "check", "g.npz")
+    assert outcome.code == 1
+    assert (
+        "g.npz must be a numpy .npz file of plain arrays, as numpy.savez writes it" in outcome.err
+    )
+    assert "pickle" not in outcome.err
+
+
+def test_one_class_in_an_npz_file_is_an_error(qgnn):
+    np.savez("g.npz", x=np.ones((3, 2)), edge_index=np.array([[0], [1]]), y=np.array([1, 1, -1]))
+    outcome = qgnn("data", "check", "g.npz")
+    assert "npz g.npz must hold labels of at least two classes, got 1" in outcome.err
+
+
+def test_classes_without_a_node_are_remarked(qgnn, folder):
+    (folder / "labels.csv").write_text("label\n" + "1\n5\n9\n" * 5)
+    (folder / "features.csv").write_text("a\n" + "0\n1\n3\n" * 5)
+    (folder / "edges.csv").write_text("source,target\n0,1\n")
+    drawn = [f"--data.{name}=2" for name in ("num_train_per_class", "num_val", "num_test")]
+    source = ["--data.source=files", f"--data.root={folder}", "--data.split=random", *drawn]
+    remark = "note           7 of the 10 classes have no node (0, 2, 3, 4, 6, ...): labels that"
+    assert remark in qgnn("data", "check", str(folder)).out
+    outcome = qgnn("fit", *source, "--trainer.max_epochs=1", "--observers=false")
+    assert outcome.code == 0, outcome.err
+    assert remark in outcome.out
+
+
 def test_columns_of_very_different_size_are_remarked(qgnn, folder):
     drawn = ["--data.split=random", "--data.num_train_per_class=1"]
     (folder / "labels.csv").write_text("label\n" + "0\n1\n" * 8)
@@ -60,11 +100,29 @@ def test_columns_of_very_different_size_are_remarked(qgnn, folder):
             )
 
 
+def test_huge_features_are_remarked_and_named_where_a_training_fails(qgnn, folder):
+    (folder / "labels.csv").write_text("label\n" + "0\n1\n" * 8)
+    (folder / "features.csv").write_text("age,rich\n" + "1e30,1e30\n0,-3e38\n" * 8)
+    (folder / "edges.csv").write_text("source,target\n0,1\n2,3\n")
+    drawn = [f"--data.{name}=4" for name in ("num_train_per_class", "num_val", "num_test")]
+    source = ["--data.source=files", f"--data.root={folder}", "--data.split=random", *drawn]
+    huge = "features reach 3e+38, in column 1 (counted from 0)"
+    assert f"note           {huge}" in qgnn("data", "check", str(folder)).out
+    outcome = qgnn("fit", *source, "--model.bits=float32", "--trainer.max_epochs=9")
+    assert f"note           {huge}" in outcome.out
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert re.search(r"loss is (nan|inf) in step", outcome.err)
+    assert huge in outcome.err
+
+
 def test_a_drawn_split_is_counted(qgnn, folder):
     drawn = ["--data.split=random", "--data.num_train_per_class=1"]
     outcome = qgnn("data", "check", str(folder), *drawn, "--data.num_val=1", "--data.num_test=1")
     assert outcome.code == 1
-    assert "num_val + num_test must not exceed the 1 nodes" in outcome.err
+    assert (
+        "num_val + num_test must not exceed the 1 nodes that are not trained on (num_train_per_c"
+        in outcome.err
+    )
     assert "20 train" not in outcome.out
 
 

@@ -53,6 +53,8 @@ def test_results_hold_what_was_asked_and_found(trained):
     assert results["epochs"] == len(validation) == 6
     assert results["best_epoch"] == best["epoch"] == validation.index(max(validation))
     assert results["accuracy"]["val"] == pytest.approx(max(validation))
+    (kept,) = scalars["best/val_accuracy"].values()
+    assert results["accuracy"]["val"] == pytest.approx(kept)
     (test,) = scalars["test/accuracy"].values()
     assert results["accuracy"]["test"] == pytest.approx(test)
     assert results["bits"]["message"] == 2
@@ -178,12 +180,13 @@ def test_a_signal_saves_the_last_epoch_and_sets_the_exit_code(fit, qgnn, monkeyp
     name = signal.Signals(number).name
     assert outcome.err == (
         f"qgnn fit: stopped by {name}; go on with: "
-        "qgnn fit -c run/config.yaml --ckpt_path run/checkpoints/last.ckpt\n"
+        "qgnn fit -c run/config.yaml --ckpt_path run/checkpoints/last.ckpt, "
+        "or with the same command and --run_dir run --resume auto\n"
     )
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
     assert load("run/checkpoints/last.ckpt")["global_step"] == 2
     assert not Path("run/results.json").exists()
-    command = outcome.err.split("go on with: qgnn ")[1]
+    command = outcome.err.split("go on with: qgnn ")[1].split(", or with")[0]
     resumed = qgnn(*command.split())
     assert resumed.code == 0, resumed.err
     assert fit("--run_dir=straight", "--trainer.max_epochs=5").code == 0

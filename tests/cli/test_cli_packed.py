@@ -35,6 +35,31 @@ def test_packed_predictions_equal_those_of_the_checkpoint(qgnn, trained, packed,
     assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
 
 
+def test_packed_accuracies_are_those_in_the_results_of_the_run(qgnn, trained, packed):
+    outcome = qgnn("test", "--packed", str(packed), *DATA)
+    assert outcome.code == 0, outcome.err
+    accuracy = json.loads((trained / "results.json").read_text())["accuracy"]
+    expected = {f"{part}/accuracy": f"{accuracy[part]:.4f}" for part in ("test", "val")}
+    assert dict(line.split() for line in outcome.out.splitlines()) == expected
+
+
+@pytest.mark.parametrize("command", ["test", "predict"])
+def test_packed_or_checkpoint_but_not_both(qgnn, packed, command):
+    outcome = qgnn(command, f"--packed={packed}", "--ckpt_path=any.ckpt", *DATA)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "--packed and --ckpt_path: one or the other" in outcome.err
+    outcome = qgnn(command, *DATA)
+    assert outcome.code == 2
+    assert "--ckpt_path is needed" in outcome.err
+    assert "or --packed" in outcome.err
+
+
+def test_a_packed_network_that_knows_fewer_classes_is_not_tested(qgnn, packed):
+    outcome = qgnn("test", "--packed", str(packed), *DATA, "--data.num_classes=4")
+    assert outcome.code == 1
+    assert "knows 3 classes, the data have 4" in outcome.err
+
+
 def test_a_packed_file_decides_the_model_of_any_configuration(qgnn, trained, packed):
     """That of the run and one of other bits; what only a training needs is named in one line."""
     Path("other.yaml").write_text("model: {bits: int8}\ntrainer: {max_epochs: 5}\n")
@@ -89,6 +114,7 @@ def test_info_lists_the_parts_of_both_kinds_of_file(qgnn, trained, packed):
         (["export", "none.ckpt", "-o", "no/m.safetensors"], "there is no folder no"),
         (["export", "none.ckpt", "--out", "m.safetensors"], "required: -o/--output"),
         (["info", "none"], "there is no file none"),
+        (["info", "."], ". is a folder: name a checkpoint or a packed file in it"),
         (["predict", "--packed", "none.safetensors"], "there is no file none.safetensors"),
         (["predict", "--packed", "none", "--data.sorce", "x"], "did you mean --data.source?"),
         (["predict", "--packed", "none", "--output", "a.xlsx"], "must end in .csv or .parquet"),

@@ -165,6 +165,14 @@ def test_a_cut_checkpoint_is_refused(qgnn, trained, tmp_path):
         _assert_refused(outcome, command, 2, r"cut.ckpt is not a whole checkpoint")
 
 
+def test_a_lack_of_memory_is_told_in_gib(fit):
+    outcome = fit("--model.hidden_features=1000000000000000")
+    assert outcome.code == 1
+    assert re.fullmatch(
+        r"qgnn fit: error: not enough memory: [\d,.]+ GiB asked for at once\n", outcome.err
+    )
+
+
 def test_weights_that_blow_up_are_an_error_that_names_the_layer(fit):
     outcome = fit("--model.learning_rate=1e30", "--observers=false")
     assert outcome.code == 1

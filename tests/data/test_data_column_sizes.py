@@ -14,7 +14,8 @@ def test_dense_and_sparse_columns_against_a_loop():
     x = torch.randn(50, 31, generator=generator) * torch.logspace(-2, 2, 31)
     x[torch.rand(50, 31, generator=generator) > 0.04] = 0
     sizes = sorted(max(abs(float(one)) for one in column) for column in x.T if column.any())
-    expected = ColumnSizes(sizes[-1], sizes[(len(sizes) - 1) // 2])
+    largest = [max(abs(float(one)) for one in column) for column in x.T].index(sizes[-1])
+    expected = ColumnSizes(sizes[-1], sizes[(len(sizes) - 1) // 2], largest)
     assert sparsify(x).layout == torch.sparse_csr
     assert column_sizes(x) == column_sizes(sparsify(x)) == expected
 
@@ -22,6 +23,12 @@ def test_dense_and_sparse_columns_against_a_loop():
 def test_features_that_are_all_zero_are_even():
     assert column_sizes(torch.zeros(3, 2)) == ColumnSizes(0, 0)
     assert not ColumnSizes(0, 0).uneven
+
+
+def test_the_largest_column_is_named_and_huge_from_a_billion_on():
+    sizes = column_sizes(torch.tensor([[0.0, 1.0, -2e9]]))
+    assert (sizes.largest, sizes.largest_column, sizes.huge) == (2e9, 2, True)
+    assert not column_sizes(torch.tensor([[0.0, 9e8]])).huge
 
 
 @pytest.mark.parametrize(("most", "uneven"), [(29.9, False), (30.1, True)])

@@ -76,6 +76,18 @@ def test_a_failed_download_leaves_no_half_file_and_says_why(toy):
     assert not _listing(toy.root)
 
 
+def test_a_download_makes_no_folders_above_the_one_that_was_named(tmp_path):
+    toy = Toy(tmp_path / "slip" / "root", tmp_path / "cache")
+    with pytest.raises(
+        GraphDataError, match=r"cannot be downloaded to .*: there is no folder .*slip"
+    ):
+        toy.source.prepare(download=True)
+    assert _listing(tmp_path) == set()
+    cached = Toy(tmp_path / "cache" / "deep" / "root", tmp_path / "cache")
+    cached.source.prepare(download=True)
+    assert (cached.folder / "y.txt").is_file()
+
+
 def test_files_that_are_there_are_not_downloaded_again(toy):
     toy.source.prepare(download=True)
     toy.failure = AssertionError("downloaded again")

@@ -139,7 +139,28 @@ def test_a_spreadsheet_s_mark_and_blank_lines_do_not_matter(folder):
     assert_same(load(folder), expected())
 
 
+def test_minus_one_in_a_table_is_unknown_as_in_an_array(folder):
+    (folder / "split.csv").unlink()
+    counts = {"num_train_per_class": 1, "num_val": 1, "num_test": 1}
+    rows = "ann,{}\nbob,{}\neve,-1\ndan,{}\nfay,{}\n"
+    (folder / "features.csv").write_text("node,a\nann,1\nbob,1\neve,1\ndan,1\nfay,2\n")
+    for labels in (("0", "1", "0", "1"), ("blue", "red", "blue", "red")):
+        (folder / "labels.csv").write_text("node,label\n" + rows.format(*labels))
+        assert load(folder, split="random", **counts).y.tolist() == [0, 1, -1, 0, 1]
+
+
 FAULTS = {
+    ("labels.csv", LABELS.replace("blue", "red")): (
+        "labels.csv must hold labels of at least two classes, got 1"
+    ),
+    ("labels.csv", "node,label\nann,1\nbob,9999999999\neve,1\ndan,\n"): (
+        "labels.csv: labels that are all whole numbers are the numbers of the classes, from 0 and "
+        "below the number of nodes, 4; got 9999999999"
+    ),
+    ("labels.csv", f"node,label\nann,1\nbob,{'9' * 5000}\neve,1\ndan,\n"): (
+        "labels.csv: labels that are all whole numbers"
+    ),
+    ("labels.csv", "node,label\nann,-1\nbob,\n"): "must hold a label for at least one node",
     ("edges.csv", "source,target\nann,bob\n\nann,zoe\n"): (
         "edges.csv, line 4: target must be one of the 4 nodes, got 'zoe'"
     ),
@@ -152,7 +173,7 @@ FAULTS = {
     ),
     ("features.csv", "node,a\nann,1\nbob,x\n"): "line 3: a must be a finite number, got 'x'",
     ("features.csv", "node,a\nann,nan\n"): "line 2: a must be a finite number, got 'nan'",
-    ("features.csv", "node,a\nann,1e39\n"): "line 2: a must be a finite number, got '1e39'",
+    ("features.csv", "node,a\nann,1e39\n"): "line 2: a is too large for float32: '1e39'",
     ("features.csv", "node,a\nann,1\nann,2\n"): "line 3: node 'ann' must appear once",
     ("features.csv", "node,a\nann,1\nbob,2\ndan,1\n"): "got 3; node 'eve' has none",
     ("features.csv", "a\n1\n2\n"): "must have a row for each of the 4 nodes, got 2",
@@ -214,6 +235,7 @@ ARRAYS = {
     "labels": [(np.array([0.5, 1, 0, 1]), r"whole numbers of shape \(num_nodes,\), got float64")],
     "features": [
         (X.numpy()[:3], "a row for each of the 4 nodes, got 3"),
+        (np.full((4, 2), 1e300), r"npy: 1e\+300 at \(0, 0\) is too large for float32"),
         (np.full((4, 2), np.nan), "x must be finite, got nan in row 0, column 0"),
         (np.array([["a"] * 2] * 4), "numbers of shape .num_nodes, num_features., got <U1"),
     ],

@@ -11,6 +11,9 @@ import torch
 from qgnn_lightning.data import GraphBatch, GraphDataError, validate_graph, validate_masks
 
 _X = torch.rand(12, 5, generator=torch.Generator().manual_seed(0))
+_TOO_LARGE = _X.double().index_put(
+    (torch.tensor([7]), torch.tensor([3])), torch.tensor(-1e300, dtype=torch.float64)
+)
 _NOT_FINITE = _X.index_put((torch.tensor([7]), torch.tensor([3])), torch.tensor(torch.nan))
 _EDGES = torch.tensor([[0, 1, 2], [1, 0, 5]])
 _MASK = torch.arange(12) < 4
@@ -19,6 +22,7 @@ BROKEN = [
     ("x", _X[0], "x must be a dense or torch.sparse CSR matrix"),
     ("x", _X.to_sparse_coo(), "got torch.sparse_coo of shape (12, 5)"),
     ("x", _X[:, :0], "x must have nodes and features, got shape (12, 0)"),
+    ("x", _TOO_LARGE, "x must fit into float32, got -1e+300 in row 7, column 3"),
     ("x", _NOT_FINITE, "x must be finite, got nan in row 7, column 3"),
     ("x", -_NOT_FINITE.nan_to_num(torch.inf), "got -inf in row 7, column 3"),
     ("edge_index", _EDGES.T, "edge_index must have shape (2, num_edges), got (3, 2)"),

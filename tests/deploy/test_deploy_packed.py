@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
 
 from qgnn_lightning.deploy import freeze, load_packed, save_packed
 from qgnn_lightning.graph import Adjacency, sparse_csr
@@ -70,6 +72,46 @@ def test_scores_equal_those_of_the_network(bits, name, order):
     with torch.no_grad():
         expected = network(x, adjacency)
     assert torch.equal(freeze(network)(x, adjacency), expected)
+
+
+def packed_network():
+    x, adjacency = torch.rand(40, 9), random_graph(40, 70)
+    config = NetworkConfig(hidden_features=11, precision=PRESETS["int2"])
+    return freeze(trained(config, x, adjacency)), x, adjacency
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("form", [torch.Tensor.clone, to_csr])
+def test_features_that_are_not_finite_are_refused(value, form):
+    network, x, adjacency = packed_network()
+    x[3, 5] = value
+    with pytest.raises(ValueError, match="x must be finite, got NaN or infinity"):
+        network(form(x), adjacency)
+
+
+def test_arrays_are_refused():
+    network, x, _ = packed_network()
+    edges = torch.tensor([[0, 1], [1, 0]])
+    with pytest.raises(TypeError, match=r"x must be a torch.Tensor, got numpy.ndarray: torch.from"):
+        network(x.numpy(), edges)
+    with pytest.raises(TypeError, match=r"graph must be a torch.Tensor, got numpy.ndarray"):
+        network(x, edges.numpy())
+
+
+def test_a_line_for_each_layer(tmp_path):
+    network, *_ = packed_network()
+    lines = repr(network).splitlines()
+    assert lines[0] == "PackedGNN("
+    assert lines[1].startswith("  encoder: PackedLinear(9 -> 11, input 2 bits, weight 2 bits, ")
+    assert lines[2].startswith("  classifier: PackedLinear(11 -> 3, input 2 bits, weight 2 bits, ")
+    assert lines[3].startswith("  propagation: PackedPropagation(10 steps, delta_sigma messages 2 ")
+    assert len(lines) == 5
+    # The bytes are those that the file's own format counts.
+    save_packed(network, tmp_path / "n.safetensors")
+    with safe_open(tmp_path / "n.safetensors", "pt") as file:
+        tensors = sum(file.get_tensor(name).nbytes for name in file.keys())  # noqa: SIM118
+    counted = [int(re.search(r"([\d,]+) bytes", line)[1].replace(",", "")) for line in lines[1:4]]
+    assert sum(counted) == tensors
 
 
 @given(

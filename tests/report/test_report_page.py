@@ -86,6 +86,14 @@ def test_runs_are_compared(two):
     assert "not finished" in outline.texts
 
 
+def test_multipliers_that_are_all_zero_are_a_sentence_and_no_chart(tmp_path):
+    held = [{"step": 9, "tag": "constraint/multiplier", "first": 1, "values": [0.0, 0.0]}]
+    page = render_page([read_run(write_run(tmp_path / "held", diagnostics=held))])
+    (figure,) = re.findall(r"<figure>(?:(?!</figure>).)*Multipliers.*?</figure>", page)
+    assert "All are 0: the constraint has held all along." in figure
+    assert "<svg" not in figure
+
+
 def test_no_network_and_no_script(two):
     outline = Outline(two)
     tags = {tag for tag, _ in outline.found}

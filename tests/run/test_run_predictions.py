@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from qgnn_lightning.data import GraphNames
 from qgnn_lightning.lightning_module import Prediction
-from qgnn_lightning.run import write_predictions
+from qgnn_lightning.run import prediction_writer, write_predictions
 
 
 def _prediction(*nodes: int) -> Prediction:
@@ -44,6 +46,8 @@ def test_names_take_the_place_of_numbers_in_parquet(tmp_path):
 
 
 def test_another_ending_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"output must end in .csv or .parquet, got '/'"):
+        prediction_writer(Path("/"))
     with pytest.raises(ValueError, match=r"output must end in .csv or .parquet, got 'p.txt'"):
         write_predictions([_prediction(1)], tmp_path / "p.txt")
     assert not any(tmp_path.iterdir())

@@ -88,11 +88,11 @@ def test_seeds_and_splits(capsys):
 
 
 def test_a_failing_cell_gives_code_1_and_its_error(capsys):
-    axes = {"rate": {"good": {"model.learning_rate": 0.01}, "bad": {"model.learning_rate": -1.0}}}
+    axes = {"size": {"good": {"data.num_val": 15}, "bad": {"data.num_val": 1000}}}
     path = write_study(axes=axes, seeds=1)
     assert main(["study", str(path), "-o", "out.json", "--jobs", "1"]) == 1
     captured = capsys.readouterr()
-    assert "1 of 2 runs failed, the first: rate=bad seed 0: learning_rate must be" in captured.err
+    assert "1 of 2 runs failed, the first: size=bad seed 0: num_val + num_test must" in captured.err
     assert len(captured.err.splitlines()) == 1
     assert [len(cell["runs"]) for cell in read(Path("out.json"))["cells"]] == [1, 0]
 
@@ -103,6 +103,26 @@ def test_an_unknown_option_is_named_before_anything_runs(capsys):
     error = capsys.readouterr().err
     assert error.startswith("qgnn study: error: bits=bad: unknown option --model.bitz: did you")
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"model.bits": "int3"}, "some=bad: --model.bits: expected one of "),
+        ({"model.dropout": 1.5}, "some=bad: dropout must be in [0, 1), got 1.5"),
+        ({"data.homophily": 2}, "some=bad: homophily must be in [0, 1], got 2.0"),
+        ({"model.bitz": "int2"}, "some=bad: unknown option --model.bitz"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_wrong_values_are_named_before_anything_runs(option, message, dry_run, capsys):
+    path = write_study(axes={"some": {"good": {}, "bad": option}})
+    arguments = ["study", str(path), "-o", "out.json", *(["--dry_run"] if dry_run else [])]
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert "[1/4]" not in captured.out
 
 
 def test_a_dry_run_lists_the_cells_and_writes_nothing(capsys):

@@ -123,11 +123,24 @@ def test_what_is_wrong_is_named(tmp_path, text, message):
 
 
 def test_values_that_contradict_are_named():
-    axes = {"a": {"x": {"model.bits": "int2"}}, "b": {"y": {"model.bits": "int4"}}}
+    axes = {"a": {"x": {"model.bits": "int2"}}, "b": {"y": {"model.bits": "int4"}, "z": {}}}
     study = Study("s", {}, axes, (0,))
     with pytest.raises(StudyError, match="bits is set to 'int2' by a=x and to 'int4' by b=y"):
         study.cells()
-    assert Study("s", {}, axes, (0,), ({"a": ("x",), "b": ("y",)},)).cells() == []
+    (left,) = Study("s", {}, axes, (0,), ({"a": ("x",), "b": ("y",)},)).cells()
+    assert left.values == {"a": "x", "b": "z"}
+
+
+def test_a_study_without_cells_is_refused():
+    axes = {"bits": {"two": {"model.bits": "int2"}, "four": {"model.bits": "int4"}}}
+    study = Study("none", {}, axes, (0,), ({"bits": ("two", "four")},))
+    with pytest.raises(StudyError, match="exclude must leave at least one cell"):
+        study.cells()
+
+
+def test_no_seed_is_said_to_be_a_number_of_seeds():
+    with pytest.raises(StudyError, match="seeds must say how many seeds, at least 1, got 0"):
+        parse_seeds(0)
 
 
 def test_a_typed_option_that_an_axis_sets_is_refused(tmp_path):

@@ -123,8 +123,19 @@ def read_floats(path: Path, shape: str, num_dims: int) -> Tensor:
         raise GraphDataError(
             f"{path} must hold numbers of shape {shape}, got {array.dtype} of shape {array.shape}"
         )
-    with np.errstate(over="ignore"):  # becomes infinite, which is refused later
-        return torch.from_numpy(array.astype(np.float32))
+    return torch.from_numpy(_to_float32(path, array))
+
+
+def _to_float32(path: Path, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    with np.errstate(over="ignore"):
+        result = array.astype(np.float32)
+    lost = np.isinf(result)
+    if lost.any() and array.dtype.kind == "f":
+        lost &= np.isfinite(array)
+        if lost.any():
+            place = tuple(map(int, np.argwhere(lost)[0]))
+            raise GraphDataError(f"{path}: {array[place]} at {place} is too large for float32")
+    return result
 
 
 def read_sparse(path: Path) -> Tensor:
@@ -145,7 +156,8 @@ def read_sparse(path: Path) -> Tensor:
             raise ValueError(f"it holds a {matrix.format} matrix of {matrix.dtype}")
         if matrix.format != "coo":
             matrix.check_format(full_check=True)
-        matrix = matrix.tocsr().astype(np.float32)
+        matrix = matrix.tocsr()
+        matrix.data = _to_float32(path, matrix.data)
         matrix.sum_duplicates()
         crow, col = (torch.from_numpy(a.astype(np.int64)) for a in (matrix.indptr, matrix.indices))
         return csr(crow, col, torch.from_numpy(matrix.data), matrix.shape[1])

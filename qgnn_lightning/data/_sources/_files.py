@@ -90,6 +90,13 @@ class FileSource(Source):
         )
 
     def _download(self) -> None:
+        # A folder that was named must exist but for its last part: else it is a slip of the pen.
+        in_cache = self._root.is_relative_to(self._cache_dir)
+        if not (in_cache or self._root.is_dir() or self._root.parent.is_dir()):
+            raise GraphDataError(
+                f"{self._files.title} cannot be downloaded to {self._root}: there is no folder "
+                f"{self._root.parent}; make it, or set data.root to the folder that you meant"
+            )
         # Downloaded aside and renamed, so that an interrupted download leaves no half file.
         try:
             self._root.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from qgnn_lightning.data._validation import GraphDataError
 
 PARTS = ("train", "val", "test")
 _NODE = "node"
+_UNKNOWN = ("", "-1")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -39,20 +41,38 @@ class Labels:
     names: GraphNames
 
 
-def number_classes(labels: list[str]) -> tuple[Tensor, tuple[str, ...] | None]:
+def number_classes(path: Path, labels: list[str]) -> tuple[Tensor, tuple[str, ...] | None]:
     """Whole numbers stay as they are; other labels are names, numbered in alphabetical order.
 
-    An empty label is an unknown one, -1.
+    An empty label and -1 are unknown ones, -1.
+
+    Raises:
+        GraphDataError: If no label is known, or a whole number is too large for a class.
     """
-    known = {label for label in labels if label}
+    known = {label for label in labels if label not in _UNKNOWN}
+    if labels and not known:
+        raise GraphDataError(f"{path} must hold a label for at least one node")
     names = None
-    if all(label.isascii() and label.isdecimal() and len(label) < 10 for label in known):
+    if all(label.isascii() and label.isdecimal() for label in known):
+        for label in known:
+            _check_class_number(path, label, len(labels))
         number = {label: int(label) for label in known}
     else:
         names = tuple(sorted(known))
         number = {name: index for index, name in enumerate(names)}
-    number[""] = -1
+    number |= dict.fromkeys(_UNKNOWN, -1)
     return torch.tensor([number[label] for label in labels], dtype=torch.int64), names
+
+
+def _check_class_number(path: Path, label: str, num_nodes: int) -> None:
+    # The length first: Python reads no whole numbers of thousands of digits.
+    if len(label.lstrip("0")) <= len(str(num_nodes)) and int(label) < num_nodes:
+        return
+    raise GraphDataError(
+        f"{path}: labels that are all whole numbers are the numbers of the classes, from 0 and "
+        f"below the number of nodes, {num_nodes}; got {label[:40]} (where they are names, put a "
+        "letter before them)"
+    )
 
 
 def read_labels(table: Table) -> Labels:
@@ -62,7 +82,7 @@ def read_labels(table: Table) -> Labels:
         table: The table.
 
     Raises:
-        GraphDataError: If a node is named twice, or no label is known.
+        GraphDataError: If a node is named twice, no label is known, or one is too large.
     """
     table.require(["label"], [_NODE])
     label, node = table.column("label"), table.column(_NODE)
@@ -75,9 +95,7 @@ def read_labels(table: Table) -> Labels:
             raise row.fault(f"node {name!r} must appear once")
         nodes[name] = len(labels)
         labels.append(row.cells[label])
-    y, class_names = number_classes(labels)
-    if labels and not any(labels):
-        raise GraphDataError(f"{table.path} must hold a label for at least one node")
+    y, class_names = number_classes(table.path, labels)
     return Labels(nodes, y, GraphNames(None if node is None else tuple(nodes), class_names))
 
 
@@ -195,7 +213,9 @@ def _number(row: Row, column: int, header: tuple[str, ...]) -> float:
         value = float(row.cells[column])
     except ValueError:
         value = math.nan
-    if not abs(value) <= _LARGEST:
+    if _LARGEST < abs(value) < math.inf:
+        raise row.fault(f"{header[column]} is too large for float32: {row.cells[column]!r}")
+    if not math.isfinite(value):
         hint = "" if _NODE in header else "; names of nodes stand in a column named node"
         raise row.fault(
             f"{header[column]} must be a finite number, got {row.cells[column]!r}{hint}"

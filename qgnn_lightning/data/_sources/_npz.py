@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,14 @@ class NpzSource(Source):
             download: Not used.
 
         Raises:
-            GraphDataError: If there is no such file.
+            GraphDataError: If there is no such file, or it is none of numpy's.
         """
         if not self._path.is_file():
             raise GraphDataError(f"root must be an .npz file, there is none at {self._path}")
+        if not zipfile.is_zipfile(self._path):
+            raise GraphDataError(
+                f"{self._path} must be a numpy .npz file of plain arrays, as numpy.savez writes it"
+            )
 
     def load(self) -> RawGraph:
         """Read the arrays.

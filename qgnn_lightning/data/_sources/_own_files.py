@@ -24,7 +24,11 @@ from qgnn_lightning.data._sources._source import Source
 from qgnn_lightning.data._sources._tables import open_table
 from qgnn_lightning.data._sources._undirected import both_directions
 from qgnn_lightning.data._splits import Split
-from qgnn_lightning.data._validation import GraphDataError, validate_graph
+from qgnn_lightning.data._validation import (
+    GraphDataError,
+    check_several_classes,
+    validate_graph,
+)
 
 _TABLES = (".csv", ".parquet")
 #: The files of a graph, and the endings each may have.
@@ -78,6 +82,7 @@ class OwnFilesSource(Source):
         """
         self.prepare(download=False)
         labels = self._labels(self._required("labels"))
+        check_several_classes(labels.y, self._required("labels"))
         x = self._features(self._required("features"), labels)
         edge_index, edge_weight = self._edges(self._required("edges"), labels)
         try:
@@ -123,7 +128,7 @@ class OwnFilesSource(Source):
             return read_labels(open_table(path))
         array = read_npy(path)
         if array.ndim == 1 and array.dtype.kind == "U":
-            y, class_names = number_classes(array.tolist())
+            y, class_names = number_classes(path, array.tolist())
         else:
             y, class_names = read_integers(path, "(num_nodes,)", 1), None
         nodes = {str(node): node for node in range(len(y))}

@@ -1,0 +1,83 @@
+"""A packed network and the data it is asked about: ``--packed FILE`` of several commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from qgnn_lightning.cli._data_options import add_data, load_data
+from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._packed_options import ConfigOfData, check_model, without_model
+from qgnn_lightning.cli._parser import CommandParser, with_suggestion
+from qgnn_lightning.data import GraphDataModule
+from qgnn_lightning.deploy import PackedGNN, load_packed
+
+_CHECKPOINT = "--ckpt_path"
+
+
+class PackedParser(CommandParser):
+    """The options of the data and ``--packed``; knows which sections of files were not used.
+
+    Args:
+        description: What the command does.
+    """
+
+    def __init__(self, description: str = "", **kwargs: Any) -> None:
+        super().__init__(description=description, **kwargs)
+        self.left_out: list[str] = []
+
+    def add_packed(self) -> None:
+        """Add the options of the data and of the packed network."""
+        add_data(self, ConfigOfData)
+        self.add_argument("--packed", type=str, required=True, help="Packed network.")
+
+    def read(self, arguments: Sequence[str]) -> tuple[Namespace, dict[str, str]]:
+        """Parse.
+
+        Args:
+            arguments: What stands behind the command.
+
+        Returns:
+            The options, and those of the model that were typed, by name.
+
+        Raises:
+            UsageError: If they are wrong, or name a checkpoint too.
+        """
+        if any(one.partition("=")[0] == _CHECKPOINT for one in arguments):
+            raise UsageError(f"--packed and {_CHECKPOINT}: one or the other, not both")
+        kept, typed = without_model(arguments)
+        try:
+            options = self.parse_args(kept)
+        except UsageError as error:
+            raise UsageError(with_suggestion(str(error), self._option_string_actions)) from error
+        return options, typed
+
+    def load(self, options: Namespace, typed: dict[str, str]) -> tuple[PackedGNN, GraphDataModule]:
+        """Load the network and the data.
+
+        Args:
+            options: What was parsed.
+            typed: Options of the model that were typed.
+
+        Raises:
+            UsageError: If there is no such file, or an option contradicts the network.
+            ValueError: If the network and the data do not fit together.
+        """
+        path = Path(options.packed)
+        if not path.is_file():
+            raise UsageError(f"--packed must be a packed network, there is no file {path}")
+        network = load_packed(path)
+        check_model(typed, network, path)
+        if self.left_out:
+            unused = ", ".join(self.left_out)
+            print(f"{path} decides the model: not used of the configuration: {unused}")
+        data = load_data(self, options)
+        if data.num_features != network.num_features:
+            raise ValueError(
+                f"the packed network takes {network.num_features} features, "
+                f"the data have {data.num_features}"
+            )
+        return network, data

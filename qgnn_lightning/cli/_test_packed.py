@@ -1,0 +1,35 @@
+"""``qgnn test --packed``: the accuracy of a packed network."""
+
+from __future__ import annotations
+
+from qgnn_lightning.cli._packed_data import PackedParser
+from qgnn_lightning.cli._report import metrics_table
+from qgnn_lightning.run import split_accuracies
+
+
+def run_test_packed(arguments: list[str]) -> None:
+    """Print the accuracy on the test and on the validation nodes.
+
+    Args:
+        arguments: What stands behind ``qgnn test``.
+
+    Raises:
+        UsageError: If an option or a file cannot be used.
+        ValueError: If the network and the data do not fit together.
+    """
+    parser = test_packed_parser()
+    network, data = parser.load(*parser.read(arguments))
+    if data.num_classes > network.num_classes:
+        raise ValueError(
+            f"the packed network knows {network.num_classes} classes, "
+            f"the data have {data.num_classes}"
+        )
+    accuracy = split_accuracies(network, data.graph)
+    print(metrics_table({f"{part}/accuracy": accuracy[part] for part in ("test", "val")}))
+
+
+def test_packed_parser() -> PackedParser:
+    """The options of ``qgnn test --packed``."""
+    parser = PackedParser("Accuracy of a packed network on the test and the validation nodes.")
+    parser.add_packed()
+    return parser
