@@ -67,7 +67,10 @@ def test_every_node_is_as_likely_to_be_trained_on():
             (26, 1, 1),
             "num_train_per_class=26 must not exceed the nodes of any class, class 0 has 25",
         ),
-        ((20, 11, 10), r"the 20 nodes that are not trained on \(num_train_per_class=20\), got 11 \+ 10"),
+        (
+            (20, 11, 10),
+            r"the 20 nodes that are not trained on \(num_train_per_class=20\), got 11 \+ 10",
+        ),
     ],
 )
 def test_impossible_counts_are_refused(counts, message):

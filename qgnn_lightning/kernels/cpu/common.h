@@ -61,9 +61,6 @@ constexpr int lanes(int bits) { return 8 / bits; }
 // Neighbours whose codes can be summed in bytes (2 bits) or 16-bit elements (4 and 8 bits).
 constexpr int64_t lane_limit(int bits) { return bits == 2 ? 85 : bits == 4 ? 4369 : 257; }
 
-// Ratios of units from here on are left to the general step.
-constexpr double kLargestRatio = 8;
-
 // Bytes of a value that the steps carry on: the residual, or the input's share.
 inline int64_t carried_bytes(const QgnnPropagation& c) {
   return c.delta_sigma ? c.residual_bits / 8 : 2;

@@ -243,7 +243,7 @@ static int linear(const QgnnLinear& c) {
 static Mode mode_of(const Step& s) {
   const QgnnPropagation& c = *s.call;
   const bool lean = !s.last && s.index >= 0 && c.momentum == 0.0f && !c.truncated;
-  if (!lean || c.ratio[s.index] >= kLargestRatio) return kAny;
+  if (!lean) return kAny;
   if (!c.delta_sigma) return kDirect;
   return s.index == 0 && carried_bytes(c) == 1 ? kFirstDelta : kDelta;
 }
