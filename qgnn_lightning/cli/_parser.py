@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
 
+from qgnn_lightning.cli._config_files import check_config_files
 from qgnn_lightning.cli._errors import UsageError
 
 _REWRITES = (
@@ -36,6 +38,11 @@ class CommandParser(LightningArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "allow_abbrev": False, "prog": "qgnn"})
+
+    def parse_args(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
+        """As jsonargparse does, once every configuration file is known to hold options."""
+        check_config_files(sys.argv[1:] if args is None else list(args))
+        return super().parse_args(args, *more, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise instead of printing all options.

@@ -36,7 +36,11 @@ _FIT = {
     "-c none.yaml": (2, r"--config: File does not exist: .*none.yaml"),
     "-c .": (2, r"--config: Path is not a file"),
     "-c unknown.yaml": (2, r"unknown option --model.bitz: did you mean --model.bits\?"),
-    "-c broken.yaml": (2, r"Problems parsing config"),
+    "-c broken.yaml": (2, r"broken.yaml is not YAML: line 2: .+"),
+    "--config=empty.yaml": (2, r"empty.yaml must hold options such as 'model:', got nothing"),
+    "-c list.yaml": (2, r"list.yaml must hold options such as 'model:', got \['model'\]"),
+    "-c picture.yaml": (2, r"picture.yaml is not a configuration: it is not text in UTF-8"),
+    "-c word.yaml": (2, r"word.yaml: model must hold options such as .*, got 'int2'"),
     "-c type.yaml": (2, r"--model.dropout: expected float, got high"),
     # arguments out of range
     "--model.num_steps 0": (1, r"num_steps must be at least 1, got 0"),
@@ -70,6 +74,10 @@ def files(tmp_path) -> None:
     (tmp_path / "unknown.yaml").write_text("model:\n  bitz: int2\n")
     (tmp_path / "broken.yaml").write_text("model: [\n")
     (tmp_path / "type.yaml").write_text("model:\n  dropout: high\n")
+    (tmp_path / "empty.yaml").write_text("# nothing yet\n")
+    (tmp_path / "list.yaml").write_text("- model\n")
+    (tmp_path / "picture.yaml").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "word.yaml").write_text("model: int2\n")
     (tmp_path / "text.ckpt").write_text("hello")
     (tmp_path / "empty.ckpt").write_text("")
     torch.save([1], tmp_path / "list.ckpt")

@@ -1,0 +1,60 @@
+"""Configuration files named on the command line are read before the parser meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from qgnn_lightning.cli._errors import UsageError
+
+_OPTIONS = ("-c", "--config")
+_SECTIONS = ("data", "model", "trainer")
+
+
+def check_config_files(arguments: Sequence[str]) -> None:
+    """Raise an error that names the file where one does not hold options.
+
+    Args:
+        arguments: The command line. Files that do not exist are left to the parser.
+
+    Raises:
+        UsageError: With the file and what is wrong in it.
+    """
+    for path in _config_files(arguments):
+        if path.is_file():
+            _check(path)
+
+
+def _config_files(arguments: Sequence[str]) -> Iterator[Path]:
+    for position, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name in _OPTIONS and equals:
+            yield Path(value)
+        elif name in _OPTIONS and position + 1 < len(arguments):
+            yield Path(arguments[position + 1])
+
+
+def _check(path: Path) -> None:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a configuration: it is not text in UTF-8") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path} is not YAML{_place(error)}") from error
+    if not isinstance(content, dict):
+        found = "nothing" if content is None else repr(content)[:40]
+        raise UsageError(f"{path} must hold options such as 'model:', got {found}")
+    for section in _SECTIONS:
+        if not isinstance(content.get(section, {}), dict | None):
+            raise UsageError(
+                f"{path}: {section} must hold options such as '{section}.NAME: VALUE', "
+                f"got {content[section]!r}"
+            )
+
+
+def _place(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None)
+    return "" if mark is None else f": line {mark.line + 1}: {problem or 'not understood'}"
