@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 
@@ -13,14 +12,14 @@ from kernel_cases import random_codes, random_graph
 from qgnn_lightning.kernels import backends, neighbour_sum, pack
 
 _NODES, _ENTRIES, _FEATURES = 20_000, 400_000, 128
-#: With two bits, against 32-bit sums by the same kernel: half of the least that was measured.
+#: With two bits, against 32-bit sums by the same kernel; 15 to 17 was measured, busy or not.
 _LEAST_RATIO = 6.0
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    before = time.perf_counter()
+    before = time.process_time()
     call()
-    return time.perf_counter() - before
+    return time.process_time() - before
 
 
 @pytest.mark.skipif(
@@ -44,5 +43,6 @@ def test_two_bits_are_faster_than_four_bytes():
         )
 
     two_bits(), control()
-    ratios = [_seconds(control) / _seconds(two_bits) for _ in range(15)]
-    assert statistics.median(ratios) > _LEAST_RATIO, sorted(ratios)
+    rounds = [(_seconds(control), _seconds(two_bits)) for _ in range(25)]
+    slow, fast = (min(times) for times in zip(*rounds, strict=True))  # other work only adds
+    assert slow / fast > _LEAST_RATIO, rounds
