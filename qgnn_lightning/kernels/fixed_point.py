@@ -54,15 +54,13 @@ def units_read(units: Tensor) -> Tensor:
 
 def message_gain(scale: Tensor, next_scale: Tensor, weight: float, level_bits: int) -> Tensor:
     """Units of the next step that a centred code of this one is worth, float32."""
-    quotient = scale.to(torch.float32) * (1.0 / next_scale.to(torch.float32))
-    gain = (quotient * weight) * float(1 << fraction_bits(level_bits))
+    gain = (_quotient(scale, next_scale) * weight) * float(1 << fraction_bits(level_bits))
     return gain.clamp(-_FINITE, _FINITE)
 
 
 def unit_ratio(scale: Tensor, next_scale: Tensor) -> Tensor:
     """A unit of one step in those of another, float64, rounded to a multiple of 2^-15."""
-    quotient = scale.to(torch.float32) * (1.0 / next_scale.to(torch.float32))
-    ratio = quotient.double().clamp(max=_LARGEST_RATIO)
+    ratio = _quotient(scale, next_scale).double().clamp(max=_LARGEST_RATIO)
     return (ratio * _RATIO_UNITS).round() / _RATIO_UNITS
 
 
@@ -99,6 +97,10 @@ def narrowed(units: Tensor, level_bits: int) -> Tensor:
     if step == 1:
         return units.clamp(-128, 127)
     return (saturate(units + step / 2) / step).floor().clamp(-128, 127) * step
+
+
+def _quotient(scale: Tensor, next_scale: Tensor) -> Tensor:
+    return scale.to(torch.float32) * (1.0 / next_scale.to(torch.float32))
 
 
 def _whole(v: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ def weighted_neighbour_sum(
 def quantize(v: Tensor, table: GridTable, inv_scale: Tensor | float, step: int) -> Tensor:
     """Return the uint8 codes of ``v`` on the grid of a step."""
     zero_point = int(table.zero_point[step])
-    top = 255 if table.truncated else (1 << table.num_bits) - 1
+    top = (1 << table.level_bits) - 1
     level = (v * inv_scale).round().clamp(-zero_point, top - zero_point).to(torch.int32)
     level = level + zero_point
     if table.truncated:
