@@ -69,12 +69,17 @@ def test_one_class_in_an_npz_file_is_an_error(qgnn):
     assert "npz g.npz must hold labels of at least two classes, got 1" in outcome.err
 
 
+def drawn_from(folder, number):
+    """Options for files, and parts of so many nodes drawn at random."""
+    drawn = [f"--data.{name}={number}" for name in ("num_train_per_class", "num_val", "num_test")]
+    return ["--data.source=files", f"--data.root={folder}", "--data.split=random", *drawn]
+
+
 def test_classes_without_a_node_are_remarked(qgnn, folder):
     (folder / "labels.csv").write_text("label\n" + "1\n5\n9\n" * 5)
     (folder / "features.csv").write_text("a\n" + "0\n1\n3\n" * 5)
     (folder / "edges.csv").write_text("source,target\n0,1\n")
-    drawn = [f"--data.{name}=2" for name in ("num_train_per_class", "num_val", "num_test")]
-    source = ["--data.source=files", f"--data.root={folder}", "--data.split=random", *drawn]
+    source = drawn_from(folder, 2)
     remark = "note           7 of the 10 classes have no node (0, 2, 3, 4, 6, ...): labels that"
     assert remark in qgnn("data", "check", str(folder)).out
     outcome = qgnn("fit", *source, "--trainer.max_epochs=1", "--observers=false")
@@ -104,8 +109,7 @@ def test_huge_features_are_remarked_and_named_where_a_training_fails(qgnn, folde
     (folder / "labels.csv").write_text("label\n" + "0\n1\n" * 8)
     (folder / "features.csv").write_text("age,rich\n" + "1e30,1e30\n0,-3e38\n" * 8)
     (folder / "edges.csv").write_text("source,target\n0,1\n2,3\n")
-    drawn = [f"--data.{name}=4" for name in ("num_train_per_class", "num_val", "num_test")]
-    source = ["--data.source=files", f"--data.root={folder}", "--data.split=random", *drawn]
+    source = drawn_from(folder, 4)
     huge = "features reach 3e+38, in column 1 (counted from 0)"
     assert f"note           {huge}" in qgnn("data", "check", str(folder)).out
     outcome = qgnn("fit", *source, "--model.bits=float32", "--trainer.max_epochs=9")
