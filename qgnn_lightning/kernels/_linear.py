@@ -33,7 +33,8 @@ def linear(
         weight: The weights.
         relu: Replace negative results by 0.
         out_grid: Quantize the result on this grid and pack it.
-        num_threads: Threads of the CPU backend; ``torch.get_num_threads()`` by default.
+        num_threads: Threads of the CPU backend; by default ``torch.get_num_threads()``, fewer for
+            little work.
         backend: ``auto``, or the one to run; ``triton`` uses torch's matrix product here.
 
     Shapes:
@@ -46,6 +47,7 @@ def linear(
     """
     check_choice("backend", backend, ("auto", *BACKENDS))
     check_packed("packed", packed, PackedLayout(weight.in_features, x_grid.num_bits))
+    threads = check_num_threads(num_threads, packed.shape[0] * weight.codes.numel())
     x_arguments = (x_grid.num_bits, x_grid.scale, x_grid.zero_point, x_grid.stride)
     result: Tensor = ops.linear(
         packed,
@@ -55,7 +57,7 @@ def linear(
         weight.bias,
         relu,
         *_out_arguments(out_grid),
-        check_num_threads(num_threads),
+        threads,
         backend,
     )
     return result
@@ -83,7 +85,8 @@ def sparse_linear(
         weight: The weights.
         relu: Replace negative results by 0.
         out_grid: Quantize the result on this grid and pack it.
-        num_threads: Threads of the CPU backend; ``torch.get_num_threads()`` by default.
+        num_threads: Threads of the CPU backend; by default ``torch.get_num_threads()``, fewer for
+            little work.
         backend: ``auto``, or the one to run; ``triton`` uses torch's embedding bag here.
 
     Shapes:
@@ -96,6 +99,7 @@ def sparse_linear(
     check_choice("backend", backend, ("auto", *BACKENDS))
     check_csr(rowptr, col, num_columns=weight.in_features)
     check_vector("value", value, torch.float32, col.numel())
+    threads = check_num_threads(num_threads, col.numel() * weight.codes.shape[0])
     x_arguments = (x_grid.num_bits, x_grid.scale, x_grid.zero_point, x_grid.stride, x_grid.shift)
     result: Tensor = ops.sparse_linear(
         rowptr,
@@ -107,7 +111,7 @@ def sparse_linear(
         weight.bias,
         relu,
         *_out_arguments(out_grid),
-        check_num_threads(num_threads),
+        threads,
         backend,
     )
     return result

@@ -12,7 +12,7 @@ from . import backends, cpu
 from ._constants import StepCoefficients
 from ._graph import PackedGraph
 from ._grid import Grid, GridTable
-from .api import Form, check_propagation
+from .api import Form, check_propagation, operations_of_a_step
 from .validation import check_num_threads
 
 
@@ -43,7 +43,7 @@ def propagate_mapped(
             They are the caller's to delete: ``state`` when this returns, ``features`` after use.
         form: ``direct`` or ``delta_sigma``.
         residual_bits: Storage of the delta-sigma residual, 8 or 16.
-        num_threads: Threads; ``torch.get_num_threads()`` by default.
+        num_threads: Threads; by default ``torch.get_num_threads()``, fewer for little work.
 
     Shapes:
         x0: ``(num_nodes, num_features)`` -> same
@@ -65,7 +65,7 @@ def propagate_mapped(
         form == "delta_sigma",
         residual_bits,
         False,
-        check_num_threads(num_threads),
+        check_num_threads(num_threads, operations_of_a_step(x0, graph)),
         out=_mapped(folder / "features", x0.numel(), torch.float32).view(x0.shape),
         workspace=lambda num_bytes: _mapped(folder / "state", num_bytes, torch.uint8),
     )

@@ -68,7 +68,8 @@ def quantize_pack(
     Args:
         x: float32 input, finite.
         grid: Where to quantize.
-        num_threads: Threads of the CPU backend; ``torch.get_num_threads()`` by default.
+        num_threads: Threads of the CPU backend; by default ``torch.get_num_threads()``, fewer for
+            little work.
         backend: ``auto``, or the one to run; ``triton`` uses torch here.
 
     Shapes:
@@ -83,7 +84,8 @@ def quantize_pack(
     if x.shape[1] < 1:
         raise ValueError(f"x must have at least 1 feature, got shape {tuple(x.shape)}")
     arguments = (grid.num_bits, grid.scale, grid.zero_point, grid.stride, grid.shift)
-    packed: Tensor = ops.quantize_pack(x, *arguments, check_num_threads(num_threads), backend)
+    threads = check_num_threads(num_threads, x.numel())
+    packed: Tensor = ops.quantize_pack(x, *arguments, threads, backend)
     return packed
 
 
@@ -129,7 +131,8 @@ def neighbour_sum(
         num_bits: 2, 4 or 8.
         num_features: Codes per row.
         weight: float32 weight of every entry, for graphs that do not factorise.
-        num_threads: Threads of the CPU backend; ``torch.get_num_threads()`` by default.
+        num_threads: Threads of the CPU backend; by default ``torch.get_num_threads()``, fewer for
+            little work.
         backend: ``auto``, or the one to run.
 
     Shapes:
@@ -145,7 +148,7 @@ def neighbour_sum(
     check_csr(rowptr, col, num_columns=packed.shape[0])
     if weight is not None:
         check_vector("weight", weight, torch.float32, col.numel())
-    threads = check_num_threads(num_threads)
+    threads = check_num_threads(num_threads, num_features * (packed.shape[0] + col.numel()))
     sums: Tensor = ops.neighbour_sum(
         packed, rowptr, col, weight, num_bits, num_features, threads, backend
     )
@@ -161,6 +164,11 @@ def check_propagation(x0: Tensor, graph: PackedGraph, form: str, residual_bits: 
         raise ValueError(
             f"x0 must have {graph.num_nodes} rows and at least 1 feature, got {tuple(x0.shape)}"
         )
+
+
+def operations_of_a_step(x0: Tensor, graph: PackedGraph) -> int:
+    """Codes added up; making those of a row counts as eight neighbours."""
+    return x0.shape[1] * (8 * x0.shape[0] + graph.col.numel())
 
 
 def propagate(
@@ -197,7 +205,8 @@ def propagate(
         form: ``direct`` or ``delta_sigma``.
         residual_bits: Storage of the delta-sigma residual, 8 or 16.
         return_codes: Also return the packed codes of every step.
-        num_threads: Threads of the CPU backend; ``torch.get_num_threads()`` by default.
+        num_threads: Threads of the CPU backend; by default ``torch.get_num_threads()``, fewer for
+            little work.
         backend: ``auto``, or the one to run.
 
     Shapes:
@@ -212,6 +221,7 @@ def propagate(
     table = GridTable.from_grids(grids)
     steps = (table.scale, table.zero_point, table.shift, table.num_bits, table.truncated)
     weights = (coefficients.own, coefficients.message, coefficients.restart)
-    options = (form == "delta_sigma", residual_bits, return_codes, check_num_threads(num_threads))
+    threads = check_num_threads(num_threads, operations_of_a_step(x0, graph))
+    options = (form == "delta_sigma", residual_bits, return_codes, threads)
     features, codes = ops.propagate(x0, *graph.tensors(), *steps, *weights, *options, backend)
     return Propagated(features, codes)

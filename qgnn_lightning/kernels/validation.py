@@ -78,10 +78,17 @@ def check_csr(rowptr: Tensor, col: Tensor, *, num_columns: int) -> None:
         )
 
 
-def check_num_threads(num_threads: int | None) -> int:
-    """Return the number of threads to use; ``None`` means ``torch.get_num_threads()``."""
+def check_num_threads(num_threads: int | None, operations: int) -> int:
+    """Return the number of threads to use.
+
+    ``None`` means ``torch.get_num_threads()``, but fewer where starting one would cost more than
+    its share of this many operations on codes saves.
+    """
     if num_threads is None:
-        return torch.get_num_threads()
+        return max(1, min(torch.get_num_threads(), operations // _OPERATIONS_OF_A_THREAD))
     if num_threads < 1:
         raise ValueError(f"num_threads must be at least 1, got {num_threads}")
     return num_threads
+
+
+_OPERATIONS_OF_A_THREAD = 1 << 22  # about 0.1 ms

@@ -26,6 +26,7 @@ from qgnn_lightning.kernels import (
     unpack,
     why_unavailable,
 )
+from qgnn_lightning.kernels.validation import check_num_threads
 
 WEIGHTS = StepCoefficients(0.0, 0.9, 0.1)
 
@@ -153,3 +154,9 @@ def bad_calls():  # type: ignore[no-untyped-def]
 def test_error_names_parameter_rule_and_value(call, message) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_little_work_takes_one_thread_unless_told_otherwise() -> None:
+    assert check_num_threads(None, 1_000_000) == 1
+    assert check_num_threads(None, 1 << 40) == torch.get_num_threads()
+    assert check_num_threads(3, 1) == 3

@@ -100,6 +100,36 @@ def test_largest_products_do_not_overflow(num_bits: int) -> None:
 
 
 @needs_cpu
+@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
+@given(
+    rows=st.sampled_from((1, 4, 6)),
+    inputs=st.sampled_from((1, 15, 63, 64, 65, 129, 896, 897, 3640, 3641)),
+    outputs=st.sampled_from((1, 31, 64, 65, 130)),
+    ends=st.booleans(),
+    relu=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=60, deadline=None)
+def test_two_bit_codes_with_two_bit_weights(isa, rows, inputs, outputs, ends, relu, seed) -> None:  # type: ignore[no-untyped-def]
+    if isa not in cpu.available_isas():
+        pytest.skip(f"this processor or build has no {isa}")
+    generator = torch.Generator().manual_seed(seed)
+    step = 3 if ends else 1  # 0 and 3 alone, or anything between them
+    codes = torch.randint(0, 3 // step + 1, (rows, inputs), generator=generator) * step
+    weight = torch.randint(0, 3 // step + 1, (outputs, inputs), generator=generator) * step
+    centred = weight - torch.randint(0, 4, (outputs, 1), generator=generator)
+    zero_point = seed % 4
+    packed = pack(codes.byte(), 2)
+    padding = pack(torch.ones_like(codes).byte() * 3, 2) ^ 255  # bits that belong to no input
+    operand = LinearWeight(centred.short(), torch.ones(outputs))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QGNN_KERNEL_ISA", isa)
+        y = linear(packed | padding, Grid(2, 1.0, zero_point), operand, relu=relu, backend="cpu")
+    expected = (codes - zero_point) @ centred.T
+    assert torch.equal(y.long(), expected.clamp(min=0) if relu else expected)
+
+
+@needs_cpu
 def test_requantized_result_unpacks_to_rounded_values() -> None:
     codes, weight = random_codes(4, 20, 2, seed=0), random_weight(6, 20, 1, seed=1)
     grid, out_grid = Grid(2, 1.0, 1), Grid(4, 2.0, 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
     return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
 
+@lru_cache(maxsize=1024)
 def _inverse(scale: float) -> float:
     """As the reference rounds it."""
     return (1.0 / torch.tensor(scale, dtype=torch.float32)).item()

@@ -103,19 +103,26 @@ using SumFunction = void (*)(const uint8_t* codes, const int64_t* rowptr, const 
 // Rows and outputs that the linear map takes at once.
 constexpr int kLinearRows = 4;
 constexpr int kOutputs = 8;
+constexpr int kPairOutputs = 64;
 constexpr int kPaddedOutputs = 32;
 
-// Weights as the inner loops read them, zero beyond in_features and out_features. Rows have `stride`
-// inputs, of which 4 * steps are not all zero; `outputs` is a multiple of 2 * kOutputs. As many as
-// `block` products of 8 bits, added in pairs, fit into 16 bits.
+// Weights as the inner loops read them, in one of three forms, zero beyond in_features and
+// out_features. Rows have `stride` inputs; `outputs` are padded for the loops. `narrow`: `block`
+// products of 8 bits, added in pairs, fit into 16 bits (sparse rows: `block` products as they are,
+// 0 where not one does). `pairs`: codes of 2 bits, and 2-bit weights
+// as codes above the `least` weight of their output; pair i is the inputs whose codes share half
+// i / row_bytes of byte i % row_bytes, low half first.
 struct LinearPlan {
   const QgnnLinear* call;
   const int8_t* narrow;   // [outputs / kOutputs, stride / 4, kOutputs, 4]
-  const int16_t* wide;    // [outputs, stride]
+  const int16_t* wide;    // [outputs / kOutputs, stride / 2, kOutputs, 2]
+  const uint8_t* pairs;   // [outputs / kPairOutputs, 2 * row_bytes, kPairOutputs], see pair_place
+  const int16_t *least, *zero_sums;  // [outputs], zero_sums: offset in 16 bits
+  const uint8_t* mask;    // [row_bytes], the bits that belong to inputs
   const int32_t* offset;  // x_zero_point times the sum of a row of weights; like the next two,
   const float* factor;    // with zeros up to a multiple of kPaddedOutputs
   const float* bias;
-  int64_t stride, block, steps, outputs;
+  int64_t stride, block, steps, outputs;  // steps: groups of 4 or 2 inputs that are not all zero
   int32_t factor_of_totals;  // what the totals lack of centred codes: the stride of packed codes
 };
 

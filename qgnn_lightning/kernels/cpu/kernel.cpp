@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common.h"
+#include "linear_weights.h"
 #include "parallel.h"
 
 #pragma GCC diagnostic ignored "-Wpsabi"
@@ -27,6 +28,7 @@ namespace portable {
 #include "propagate.inc"
 #include "lean.inc"
 #include "sum.inc"
+#include "pairs.inc"
 #include "linear.inc"
 }  // namespace portable
 
@@ -41,6 +43,7 @@ namespace avx2 {
 #include "propagate.inc"
 #include "lean.inc"
 #include "sum.inc"
+#include "pairs.inc"
 #include "linear.inc"
 }  // namespace avx2
 #pragma GCC pop_options
@@ -55,6 +58,7 @@ namespace avx512 {
 #include "propagate.inc"
 #include "lean.inc"
 #include "sum.inc"
+#include "pairs.inc"
 #include "linear.inc"
 }  // namespace avx512
 #pragma GCC pop_options
@@ -64,7 +68,7 @@ struct Isa {
   const char* name;
   StepFunction (*step)(Mode mode, const QgnnPropagation& call);
   SumFunction (*sum)(int64_t bits, int64_t row_bytes, bool weighted);
-  LinearFunction (*linear)(bool sparse);
+  LinearFunction (*linear)(const LinearPlan& plan);
   QuantizeFunction quantize;
 };
 
@@ -90,7 +94,6 @@ static bool runs_here(int64_t isa) {
   return isa == 0;
 }
 
-static int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 static size_t padded(size_t bytes) { return (bytes + 127) / 64 * 64; }
 
 // Hands out consecutive pieces of a workspace; without one it only measures.
@@ -159,65 +162,17 @@ struct Plan {
   }
 };
 
-// Weights laid out for the inner loops; see LinearPlan.
-struct LinearWeights {
-  std::vector<int8_t> narrow;
-  std::vector<int16_t> wide;
-  std::vector<int32_t> offset;
-  std::vector<float> factor, bias;
-  LinearPlan plan{};
-
-  explicit LinearWeights(const QgnnLinear& c) {
-    plan.call = &c;
-    plan.outputs = round_up(c.out_features, 2 * kOutputs);
-    const size_t padded_outputs = size_t(round_up(c.out_features, kPaddedOutputs));
-    offset.assign(padded_outputs, 0);
-    factor.assign(padded_outputs, 0.0f);
-    bias.assign(padded_outputs, -0.0f);  // adding it changes nothing, not even the sign of a zero
-    plan.offset = offset.data();
-    std::copy_n(c.factor, c.out_features, factor.data());
-    plan.factor = factor.data();
-    if (c.bias) std::copy_n(c.bias, c.out_features, bias.data());
-    plan.bias = bias.data();
-    plan.factor_of_totals = c.x ? c.x_stride : 1;
-    if (!c.x) return;
-    plan.stride = c.x_row_bytes * lanes(int(c.x_bits));
-    plan.steps = (c.in_features + 3) / 4;
-    int32_t limit = 1;
-    for (int64_t i = 0; i < c.out_features * c.in_features; ++i) {
-      limit = std::max(limit, std::abs(int32_t(c.weight[i])));
-    }
-    plan.block = limit <= 127 ? 32767 / (2 * ((1 << c.x_bits) - 1) * limit) : 0;
-    const size_t size = size_t(plan.outputs * plan.stride);
-    plan.block >= 2 ? narrow.assign(size, 0) : wide.assign(size, 0);
-    for (int64_t o = 0; o < c.out_features; ++o) {
-      for (int64_t i = 0; i < c.in_features; ++i) {
-        const int16_t w = c.weight[o * c.in_features + i];
-        if (plan.block >= 2) narrow[narrow_index(o, i)] = int8_t(w);
-        else wide[size_t(o * plan.stride + i)] = w;
-        offset[size_t(o)] += int32_t(w) * c.x_zero_point;
-      }
-    }
-    plan.narrow = narrow.empty() ? nullptr : narrow.data();
-    plan.wide = wide.data();
-  }
-  size_t narrow_index(int64_t o, int64_t i) const {
-    const int64_t group = o / kOutputs * (plan.stride / 4) + i / 4;
-    return size_t((group * kOutputs + o % kOutputs) * 4 + i % 4);
-  }
-};
-
 // Buffers of all workers for rows of `inputs` codes and `outputs` floats.
 class LinearBuffers {
  public:
   LinearBuffers(int64_t threads, int64_t inputs, int64_t outputs)
       : inputs_(inputs), outputs_(round_up(outputs, 128) + 32),
         narrow_(size_t(threads * kLinearRows * inputs)), codes_(size_t(threads * outputs_)),
-        wide_(size_t(threads * inputs)), totals_(size_t(threads * kLinearRows * outputs_)),
+        wide_(size_t(threads * kLinearRows * inputs)), totals_(size_t(threads * kLinearRows * outputs_)),
         y_(size_t(threads * outputs_)) {}
   LinearScratch of(int64_t w) {
     return {narrow_.data() + w * kLinearRows * inputs_, codes_.data() + w * outputs_,
-            wide_.data() + w * inputs_, totals_.data() + w * kLinearRows * outputs_,
+            wide_.data() + w * kLinearRows * inputs_, totals_.data() + w * kLinearRows * outputs_,
             y_.data() + w * outputs_};
   }
 
@@ -231,8 +186,9 @@ class LinearBuffers {
 
 static int linear(const QgnnLinear& c) {
   const LinearWeights weights(c);
+  if (c.out) advise_huge(c.out, size_t(c.num_rows * c.out_features) * sizeof(float));
   LinearBuffers buffers(c.num_threads, weights.plan.stride, c.out_features);
-  const LinearFunction run = kIsas[c.isa].linear(c.x == nullptr);
+  const LinearFunction run = kIsas[c.isa].linear(weights.plan);
   const Partition blocks(c.x ? nullptr : c.rowptr, c.num_rows, 16 * c.num_threads);
   run_team(c.num_threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t w) {
     run(weights.plan, blocks.begin(b), blocks.end(b), buffers.of(w));

@@ -1,0 +1,126 @@
+// The weights of one call of the linear map, laid out for the inner loops; see LinearPlan.
+#pragma once
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+#include "common.h"
+
+namespace qgnn {
+
+constexpr int32_t kLargestWeight = 255;  // as LinearWeight in Python checks
+
+inline int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+// Where an output's weights lie among the bytes of 32: the halves of two registers, widened, follow
+// one another.
+inline int64_t pair_place(int64_t o) {
+  const int64_t quarter = o / 8 % 4, moved = quarter == 1 ? 2 : quarter == 2 ? 1 : quarter;
+  return o / 32 * 32 + moved * 8 + o % 8;
+}
+
+class LinearWeights {
+ public:
+  LinearPlan plan{};
+
+  explicit LinearWeights(const QgnnLinear& c) {
+    plan.call = &c;
+    plan.stride = c.x_row_bytes * lanes(int(c.x_bits));
+    plan.outputs = round_up(c.out_features, 2 * kOutputs);
+    if (!c.x) {
+      copy_epilogue(c);
+      const int32_t top = c.x_stride * ((1 << c.x_bits) - 1) - c.x_zero_point;
+      plan.block = 32767 / (kLargestWeight * std::max({1, top, c.x_zero_point}));
+      return;
+    }
+    int32_t limit = 1, range = 0;
+    for (int64_t o = 0; o < c.out_features; ++o) {
+      const int16_t* row = c.weight + o * c.in_features;
+      const auto [low, high] = std::minmax_element(row, row + c.in_features);
+      limit = std::max({limit, std::abs(int32_t(*low)), std::abs(int32_t(*high))});
+      range = std::max(range, int32_t(*high) - int32_t(*low));
+    }
+    // 9 bounds a product of centred codes: 16 bits hold sums of this many; a pair costs about 2/3
+    const int64_t paired_outputs = round_up(c.out_features, kPairOutputs);
+    const bool in_pairs = c.isa > 0 && c.x_bits == 2 && c.x_stride == 1 && range <= 3 &&
+                          limit <= 3 && c.in_features <= 32767 / 9 &&
+                          2 * paired_outputs <= 3 * plan.outputs;
+    if (in_pairs) plan.outputs = paired_outputs;
+    copy_epilogue(c);
+    plan.block = limit <= 127 ? 32767 / (2 * ((1 << c.x_bits) - 1) * limit) : 0;
+    if (in_pairs) fill_pairs(c);
+    else if (plan.block >= 2) plan.narrow = fill(c, narrow_);
+    else plan.wide = fill(c, wide_), plan.block = plan.steps;
+  }
+  LinearWeights(const LinearWeights&) = delete;
+  LinearWeights& operator=(const LinearWeights&) = delete;
+
+ private:
+  void copy_epilogue(const QgnnLinear& c) {
+    const size_t padded = size_t(round_up(c.out_features, kPaddedOutputs));
+    offset_.assign(padded, 0);
+    factor_.assign(padded, 0.0f);
+    bias_.assign(padded, -0.0f);  // adding it changes nothing, not even the sign of a zero
+    std::copy_n(c.factor, c.out_features, factor_.data());
+    if (c.bias) std::copy_n(c.bias, c.out_features, bias_.data());
+    for (int64_t o = 0; c.x && o < c.out_features; ++o) {
+      for (int64_t i = 0; i < c.in_features; ++i) {
+        offset_[size_t(o)] += int32_t(c.weight[o * c.in_features + i]) * c.x_zero_point;
+      }
+    }
+    plan.offset = offset_.data();
+    plan.factor = factor_.data();
+    plan.bias = bias_.data();
+    plan.factor_of_totals = c.x ? c.x_stride : 1;
+  }
+
+  template <class T>
+  const T* fill(const QgnnLinear& c, std::vector<T>& weights) {
+    constexpr int64_t kInputs = 4 / sizeof(T);
+    plan.steps = (c.in_features + kInputs - 1) / kInputs;
+    weights.assign(size_t(plan.outputs * plan.stride), 0);
+    for (int64_t o = 0; o < c.out_features; ++o) {
+      for (int64_t i = 0; i < c.in_features; ++i) {
+        const int64_t group = o / kOutputs * (plan.stride / kInputs) + i / kInputs;
+        const int64_t to = (group * kOutputs + o % kOutputs) * kInputs + i % kInputs;
+        weights[size_t(to)] = T(c.weight[o * c.in_features + i]);
+      }
+    }
+    return weights.data();
+  }
+
+  void fill_pairs(const QgnnLinear& c) {
+    const int64_t row_bytes = c.x_row_bytes, pairs = 2 * row_bytes;
+    pairs_.assign(size_t(plan.outputs * pairs), 0);
+    least_.assign(size_t(plan.outputs), 0);
+    zero_sums_.assign(size_t(plan.outputs), 0);
+    mask_.assign(size_t(row_bytes), 0);
+    for (int64_t i = 0; i < c.in_features; ++i) {
+      mask_[size_t(i % row_bytes)] |= uint8_t(3 << (2 * (i / row_bytes)));
+    }
+    for (int64_t o = 0; o < c.out_features; ++o) {
+      const int16_t* row = c.weight + o * c.in_features;
+      const int16_t least = *std::min_element(row, row + c.in_features);
+      least_[size_t(o)] = least;
+      zero_sums_[size_t(o)] = int16_t(offset_[size_t(o)]);
+      uint8_t* group = pairs_.data() + o / kPairOutputs * kPairOutputs * pairs;
+      for (int64_t i = 0; i < c.in_features; ++i) {
+        const int64_t lane = i / row_bytes, pair = lane / 2 * row_bytes + i % row_bytes;
+        const int64_t at = pair * kPairOutputs + pair_place(o % kPairOutputs);
+        group[at] |= uint8_t((row[i] - least) << (2 * (lane % 2)));
+      }
+    }
+    plan.pairs = pairs_.data();
+    plan.least = least_.data();
+    plan.zero_sums = zero_sums_.data();
+    plan.mask = mask_.data();
+  }
+
+  std::vector<int8_t> narrow_;
+  std::vector<int16_t> wide_, least_, zero_sums_;
+  std::vector<uint8_t> pairs_, mask_;
+  std::vector<int32_t> offset_;
+  std::vector<float> factor_, bias_;
+};
+
+}  // namespace qgnn
