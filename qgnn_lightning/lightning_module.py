@@ -15,6 +15,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from qgnn_lightning.baselines import make_network
 from qgnn_lightning.data import GraphBatch, Stage
+from qgnn_lightning.errors import OptionError
 from qgnn_lightning.nn import (
     GraphNetwork,
     NetworkConfig,
@@ -201,13 +202,24 @@ class NodeClassifier(LightningModule):
                     "num_features and num_classes must be given where there is no data module"
                 )
             return
+        self.take_sizes(data)
+        if not hasattr(self, "network"):
+            self._build(data.num_features, data.num_classes)
+
+    def take_sizes(self, data: Any) -> None:
+        """Take the sizes of the data, where they were not given.
+
+        Args:
+            data: The data module, set up.
+
+        Raises:
+            ValueError: If the data contradict the sizes that were given.
+        """
         for name in ("num_features", "num_classes"):
             given, found = self.hparams[name], getattr(data, name)
             if given is not None and given != found:
                 raise ValueError(f"{name} is {given} in the model but {found} in the data")
             self.hparams[name] = found
-        if not hasattr(self, "network"):
-            self._build(data.num_features, data.num_classes)
 
     def _build(self, num_features: int, num_classes: int) -> None:
         self.network = make_network(num_features, num_classes, self.network_config)
@@ -306,7 +318,7 @@ class NodeClassifier(LightningModule):
             ) from error
         for name in ("num_features", "num_classes"):
             if teacher.hparams[name] != self.hparams[name]:
-                raise ValueError(
+                raise OptionError(
                     f"teacher_ckpt has {name} {teacher.hparams[name]}, the data have "
                     f"{self.hparams[name]}: {path}"
                 )

@@ -13,7 +13,10 @@ import pytest
 PACKAGE = "qgnn_lightning"
 ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = [
-    {"quantization", "graph", "constraints", "objectives", "kernels", "storage", "provenance"},
+    {
+        *("quantization", "graph", "constraints", "objectives", "kernels"),
+        *("storage", "provenance", "errors"),
+    },
     {"nn", "data"},
     {"baselines"},
     {"lightning_module", "deploy"},
@@ -31,6 +34,7 @@ MAY_IMPORT = {
     "kernels": {"triton"},
     "storage": set(),
     "provenance": set(),
+    "errors": set(),
     "nn": set(),
     "deploy": {"safetensors", "numpy"},
     "report": {"tensorboard"},

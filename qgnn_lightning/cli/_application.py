@@ -18,10 +18,12 @@ from qgnn_lightning.cli._errors import UsageError, describe
 from qgnn_lightning.cli._packed import trained_network
 from qgnn_lightning.cli._processes import LostProcessError, is_first, is_lost_process
 from qgnn_lightning.cli._quiet import quiet
+from qgnn_lightning.cli._refusals import made_of_options
 from qgnn_lightning.cli._remarks import hint_at_features, note, remarks_on_training
 from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
-from qgnn_lightning.cli._run_place import experiment_folder, make_run_directory
+from qgnn_lightning.cli._run_place import experiment_folder, make_run_directory, take_over
 from qgnn_lightning.data import GraphDataModule
+from qgnn_lightning.deploy import check_packable
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.objectives import NonFiniteError
 from qgnn_lightning.run import (
@@ -37,9 +39,12 @@ from qgnn_lightning.run import (
     RunLogger,
     StopOnSignal,
     Stopped,
+    check_memory,
     environment,
     evaluation,
     file_size,
+    make_blueprint,
+    named_memory,
     network_summary,
     plan_training,
     prediction_writer,
@@ -88,8 +93,28 @@ class Application(CommandLine):
         config: dict[str, Any] = json.loads(self.dump("json"))
         return config
 
+    @property
+    def _checkpoint(self) -> Path | None:
+        return None if self.ckpt_path is None else Path(self.ckpt_path)
+
+    def instantiate_classes(self) -> None:
+        """Make everything and check it, before anything is written into the run's directory."""
+        try:
+            super().instantiate_classes()
+            with named_memory(self.model):
+                self._load_data()
+            if self.subcommand == "fit":
+                self._check_network()
+            if self._run is not None and is_first():
+                take_over(self._run, self.options, self._checkpoint, self.stored_step)
+                self._write_config(self._run)
+        except BaseException:
+            if self._run is not None and is_first():
+                self._run.discard_if_unused()
+            raise
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the directory of the run and the trainer, and load the data.
+        """Make the directory of the run and the trainer.
 
         Args:
             kwargs: Arguments of the trainer.
@@ -103,20 +128,11 @@ class Application(CommandLine):
         kwargs["plugins"] = [*given, CheckpointFiles()]
         if self.subcommand != "fit" or self._leaves_nothing:
             kwargs |= {"logger": False, "callbacks": self._callbacks()}
-            return self._with_data(super().instantiate_trainer(**kwargs))
-        self._check_teacher()
-        ckpt_path = None if self.ckpt_path is None else Path(self.ckpt_path)
-        self._run = make_run_directory(self.options, ckpt_path, self.stored_step)
-        try:
+        else:
+            self._check_teacher()
+            self._run = make_run_directory(self.options, self._checkpoint)
             kwargs |= self._run_arguments(self._run)
-            trainer = self._with_data(super().instantiate_trainer(**kwargs))
-            if is_first():
-                self._write_config(self._run)
-        except BaseException:
-            if is_first():
-                self._run.discard_if_unused()
-            raise
-        return trainer
+        return super().instantiate_trainer(**kwargs)
 
     @property
     def _leaves_nothing(self) -> bool:
@@ -127,15 +143,29 @@ class Application(CommandLine):
     def _quiet(self) -> bool:
         return self.subcommand == "fit" and bool(self.options["quiet"])
 
-    def _with_data(self, trainer: Trainer) -> Trainer:
+    def _load_data(self) -> None:
         """Load the data before anything is started, as the trainer would."""
-        self.datamodule.trainer = trainer
+        self.datamodule.trainer = self.trainer
         self.datamodule.prepare_data()
         self.datamodule.setup(self.subcommand)
         width = max(self.options["model"]["hidden_features"], self.datamodule.num_classes)
         if self.datamodule.num_nodes * width < _LARGE_ENOUGH_FOR_THREADS:
             torch.set_num_threads(1)
-        return trainer
+
+    def _check_network(self) -> None:
+        """Refuse options that make no network for these data, or none that there is memory for."""
+        with made_of_options():
+            self.model.take_sizes(self.datamodule)
+            blueprint = make_blueprint(self.model)
+            blueprint.configure_optimizers()
+        check_memory(blueprint)
+        if self._export is not None:
+            with made_of_options():  # looks at the multipliers, whatever their values are
+                check_packable(blueprint.network.to_empty(device="cpu"))
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with named_memory(self.model):
+            super()._run_subcommand(subcommand)
 
     def _run_arguments(self, run: RunDirectory) -> dict[str, Any]:
         """Arguments of the trainer that belong to a directory."""

@@ -22,6 +22,7 @@ from qgnn_lightning.callbacks import (
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._help import format_topic, help_topic
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
+from qgnn_lightning.cli._refusals import made_of_options
 from qgnn_lightning.cli._stored_arguments import (
     check_agreement,
     check_network,
@@ -222,6 +223,11 @@ class CommandLine(LightningCLI):
         typed = self._typed_section("data")
         other = any(name in typed and typed[name] != stored.get(name) for name in _NAMES_OF_DATA)
         return {} if other else _without(stored, typed)
+
+    def instantiate_classes(self) -> None:
+        """Make the data module, the model and the trainer; values that they refuse are wrong."""
+        with made_of_options():
+            super().instantiate_classes()
 
     def _set_seed(self) -> None:
         seed_everything(self.options["seed_everything"], workers=True, verbose=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jsonargparse import ActionConfigFile, Namespace
 
+from qgnn_lightning.cli._data_options import make_data
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._graph_picture import PICTURE_SUFFIXES, draw_graph
 from qgnn_lightning.cli._graph_text import describe_graph
@@ -33,7 +34,7 @@ def run_data(arguments: list[str]) -> None:
         raise UsageError(f"qgnn data is followed by check, got {got} (see qgnn data --help)")
     options = _parse(arguments[1:])
     with quiet():
-        data: GraphDataModule = data_parser().instantiate_classes(options).data
+        data = make_data(data_parser(), options)
         data.prepare_data()
         graph = data.read()
         drawn = graph.split is not None or options.data.split == "random"

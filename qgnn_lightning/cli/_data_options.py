@@ -6,6 +6,7 @@ from jsonargparse import ActionConfigFile, Namespace
 
 from qgnn_lightning.cli._parser import CommandParser
 from qgnn_lightning.cli._quiet import quiet
+from qgnn_lightning.cli._refusals import made_of_options
 from qgnn_lightning.data import GraphDataModule
 
 
@@ -20,6 +21,21 @@ def add_data(parser: CommandParser, config: type[ActionConfigFile] = ActionConfi
     parser.add_class_arguments(GraphDataModule, "data")
 
 
+def make_data(parser: CommandParser, options: Namespace) -> GraphDataModule:
+    """The data module that the options name; nothing is read.
+
+    Args:
+        parser: A parser with the options of the data.
+        options: What it has read.
+
+    Raises:
+        UsageError: If a value is out of its range.
+    """
+    with made_of_options():
+        data: GraphDataModule = parser.instantiate_classes(options).data
+    return data
+
+
 def load_data(parser: CommandParser, options: Namespace) -> GraphDataModule:
     """The data that the options name, ready for use, but not cut into parts.
 
@@ -28,7 +44,7 @@ def load_data(parser: CommandParser, options: Namespace) -> GraphDataModule:
         options: What it has read.
     """
     with quiet():
-        data: GraphDataModule = parser.instantiate_classes(options).data
+        data = make_data(parser, options)
         data.prepare_data()
         data.setup("predict")
     return data

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 
+from qgnn_lightning.errors import OptionError
+
 FAILED = 1
 WRONG_USAGE = 2
 _LONGEST = 600
@@ -14,6 +16,15 @@ _NO_MEMORY = re.compile(r"DefaultCPUAllocator: .*you tried to allocate (\d+) byt
 
 class UsageError(Exception):
     """The command line or a configuration file is wrong."""
+
+
+def exit_code(error: Exception) -> int:
+    """The exit code after an error.
+
+    Args:
+        error: What happened.
+    """
+    return WRONG_USAGE if isinstance(error, UsageError | OptionError) else FAILED
 
 
 def one_line(text: str) -> str:

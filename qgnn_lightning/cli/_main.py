@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 
 from qgnn_lightning import __version__
-from qgnn_lightning.cli._errors import FAILED, WRONG_USAGE, UsageError, complain
+from qgnn_lightning.cli._errors import FAILED, UsageError, complain, exit_code
 from qgnn_lightning.cli._loading import loading
 
 COMMANDS = {
@@ -60,7 +60,8 @@ options:
   --debug        show where an error comes from (also QGNN_DEBUG=1)
 
 exit codes:
-  0 done; 1 failed; 2 wrong usage; 130 stopped by Ctrl-C, 138 by SIGUSR1, 143 by SIGTERM
+  0 done; 1 failed; 2 an option or its value is wrong; 130 stopped by Ctrl-C, 138 by SIGUSR1,
+  143 by SIGTERM
 
 examples:
   qgnn fit                                      handwritten digits at 2 bits, no download
@@ -83,8 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; by default those of the process.
 
     Returns:
-        The exit code: 0, 1 after an error, 2 for wrong usage, 130 after Ctrl-C, 143 after
-        SIGTERM.
+        The exit code: 0, 1 after an error, 2 where an option or its value is wrong, 130 after
+        Ctrl-C, 143 after SIGTERM.
     """
     started = time.perf_counter()
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -105,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         complain(" ".join(["qgnn", *(a for a in arguments[:1] if a in COMMANDS)]), error)
-        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+        return exit_code(error)
 
 
 def _dispatch(arguments: list[str], started: float) -> int:

@@ -29,15 +29,14 @@ def experiment_folder(options: Mapping[str, Any]) -> Path:
     return root / "_".join(parts).lower().replace("-", "_")
 
 
-def make_run_directory(
-    options: Mapping[str, Any], ckpt_path: Path | None, stored_step: int
-) -> RunDirectory:
+def make_run_directory(options: Mapping[str, Any], ckpt_path: Path | None) -> RunDirectory:
     """The directory of a run; the first process makes it, the others are told.
+
+    What a run has left in it stays untouched until :func:`take_over`.
 
     Args:
         options: The options of ``fit``.
         ckpt_path: Checkpoint to go on from; its run is then continued, where it has one.
-        stored_step: Number of optimizer steps that it has behind it.
 
     Raises:
         RunDirectoryError: If it cannot be made, or is that of another run.
@@ -48,24 +47,42 @@ def make_run_directory(
         told = announced_run_directory() or given
         assert told is not None
         return RunDirectory(told)
-    run = _directory_of_first(options, given, ckpt_path, stored_step)
+    run = _directory_of_first(options, given, ckpt_path)
     announce_run_directory(run.path)
     return run
 
 
 def _directory_of_first(
-    options: Mapping[str, Any], given: Path | None, ckpt_path: Path | None, stored_step: int
+    options: Mapping[str, Any], given: Path | None, ckpt_path: Path | None
 ) -> RunDirectory:
     if ckpt_path is not None:
         run = RunDirectory.continued(ckpt_path, given)
         if run is not None:
-            rewind(run, stored_step)
             return run
     if options["resume"] == "auto":
         assert given is not None
-        run = RunDirectory.started_again(given)
-        rewind(run, 0)
-        return run
+        return RunDirectory.started_again(given)
     if given is not None:
         return RunDirectory.named(given)
     return RunDirectory.next_version(experiment_folder(options))
+
+
+def take_over(
+    run: RunDirectory, options: Mapping[str, Any], ckpt_path: Path | None, stored_step: int
+) -> None:
+    """Go on with what is in the directory of a run; nothing is left to be checked.
+
+    Args:
+        run: What :func:`make_run_directory` gave.
+        options: The options of ``fit``.
+        ckpt_path: Checkpoint to go on from.
+        stored_step: Number of optimizer steps that it has behind it.
+
+    Raises:
+        RunDirectoryError: If a log of the run is damaged.
+    """
+    if ckpt_path is not None:
+        run.take_best_along(ckpt_path)
+        rewind(run, stored_step)
+    elif options["resume"] == "auto":
+        rewind(run, 0)

@@ -53,18 +53,18 @@ def run_seeds(arguments: list[str]) -> None:
         arguments: What was typed after ``qgnn seeds``.
 
     Raises:
-        UsageError: If the command line or a configuration file is wrong.
+        UsageError: If the command line is wrong.
+        StudyError: If a configuration file, or an option of the runs is wrong.
     """
     options, typed = _parse(seeds_parser(), arguments)
-    with _usage_errors():
-        study = _seeds_study(options, typed)
-        folder = options.output or Path("runs") / f"{study.name}_seeds"
-        folder.mkdir(parents=True, exist_ok=True)
-        if not options.dry_run:
-            remove_unfinished(folder)
-        command = shlex.join(["qgnn", "seeds", *arguments])
-        results = ResultFile.open(folder / "results.json", study, command)
-        _run(results, Execution(_WORKER, options.jobs, folder / "runs"), options.dry_run)
+    study = _seeds_study(options, typed)
+    folder = options.output or Path("runs") / f"{study.name}_seeds"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not options.dry_run:
+        remove_unfinished(folder)
+    command = shlex.join(["qgnn", "seeds", *arguments])
+    results = ResultFile.open(folder / "results.json", study, command)
+    _run(results, Execution(_WORKER, options.jobs, folder / "runs"), options.dry_run)
 
 
 def run_study(arguments: list[str]) -> None:
@@ -74,18 +74,18 @@ def run_study(arguments: list[str]) -> None:
         arguments: What was typed after ``qgnn study``.
 
     Raises:
-        UsageError: If the command line or the study is wrong.
+        UsageError: If the command line is wrong.
+        StudyError: If the study is wrong.
     """
     options, typed = _parse(study_parser(), arguments)
-    with _usage_errors():
-        study = read_study(options.study, typed)
-        path = options.output
-        if path is None:
-            path = options.study.parent / "results" / f"{study.name}.json"
-            path.parent.mkdir(exist_ok=True)
-        command = shlex.join(["qgnn", "study", *arguments])
-        results = ResultFile.open(path, study, command)
-        _run(results, Execution(_WORKER, options.jobs), options.dry_run)
+    study = read_study(options.study, typed)
+    path = options.output
+    if path is None:
+        path = options.study.parent / "results" / f"{study.name}.json"
+        path.parent.mkdir(exist_ok=True)
+    command = shlex.join(["qgnn", "study", *arguments])
+    results = ResultFile.open(path, study, command)
+    _run(results, Execution(_WORKER, options.jobs), options.dry_run)
 
 
 def seeds_parser() -> _Parser:
@@ -194,14 +194,6 @@ def _parse(parser: _Parser, arguments: Sequence[str]) -> tuple[argparse.Namespac
 
 def _is_of_fit(name: str) -> bool:
     return name.startswith("--") and ("." in name or name in _FIT_ONLY)
-
-
-@contextmanager
-def _usage_errors() -> Iterator[None]:
-    try:
-        yield
-    except StudyError as error:
-        raise UsageError(str(error)) from error
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qgnn_lightning.cli._errors import FAILED, WRONG_USAGE, UsageError, complain
+from qgnn_lightning.cli._errors import complain, exit_code
 from qgnn_lightning.cli._main import main
 
 
@@ -77,7 +77,7 @@ def check_options(arguments: list[str]) -> int:
             OptionsOnly(["fit", *arguments])
     except Exception as error:
         complain("qgnn fit", error)
-        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+        return exit_code(error)
     return 0
 
 

@@ -15,7 +15,12 @@ from qgnn_lightning.data._statistics import (
     degree_histogram,
     graph_statistics,
 )
-from qgnn_lightning.data._validation import GraphDataError, validate_graph, validate_masks
+from qgnn_lightning.data._validation import (
+    GraphDataError,
+    GraphOptionError,
+    validate_graph,
+    validate_masks,
+)
 
 if TYPE_CHECKING:
     from qgnn_lightning.data._datamodule import GraphDataModule
@@ -26,6 +31,7 @@ __all__ = [
     "GraphDataError",
     "GraphDataModule",
     "GraphNames",
+    "GraphOptionError",
     "GraphStatistics",
     "RawGraph",
     "Source",

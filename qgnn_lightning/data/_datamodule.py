@@ -21,10 +21,12 @@ from qgnn_lightning.data._sources import PlantedOptions, SourceName, make_source
 from qgnn_lightning.data._splits import Split, pack_split, random_split, unpack_split
 from qgnn_lightning.data._validation import (
     GraphDataError,
+    GraphOptionError,
     check_several_classes,
     validate_graph,
     validate_masks,
 )
+from qgnn_lightning.errors import OptionError
 
 
 class GraphDataModule(LightningDataModule):
@@ -234,7 +236,7 @@ class GraphDataModule(LightningDataModule):
 
         Raises:
             GraphDataError: If the graph cannot be loaded, is not valid or cannot be cut.
-            RuntimeError: If several devices would train on the same full graph.
+            OptionError: If several devices would train on the same full graph.
         """
         self._refuse_several_devices()
         if self._graph is None:
@@ -278,10 +280,10 @@ class GraphDataModule(LightningDataModule):
         """The graph, once.
 
         Raises:
-            RuntimeError: If several devices would predict the same.
+            OptionError: If several devices would predict the same.
         """
         if self.trainer is not None and self.trainer.world_size > 1:
-            raise RuntimeError("One device predicts all nodes: set trainer.devices to 1")
+            raise OptionError("One device predicts all nodes: set trainer.devices to 1")
         return FullGraphLoader(self.graph, 1)
 
     def transfer_batch_to_device(
@@ -323,7 +325,7 @@ class GraphDataModule(LightningDataModule):
         held_out = (self._graph.val_mask | self._graph.test_mask).cpu()
         leaked: Tensor = (trained & held_out).nonzero()
         if leaked.numel():
-            raise GraphDataError(
+            raise GraphOptionError(
                 f"The checkpoint was trained on {len(leaked)} nodes that are now validation or "
                 f"test nodes, the first is node {int(leaked[0])}: use the split_seed of the "
                 "checkpoint"
@@ -332,7 +334,7 @@ class GraphDataModule(LightningDataModule):
     def _refuse_several_devices(self) -> None:
         _, world_size = self._place
         if world_size > 1 and not self._batching.shared:
-            raise RuntimeError(
+            raise OptionError(
                 f"A full graph on {world_size} devices would train {world_size} identical copies. "
                 "Set data.batching to partitions, so that each device trains on its own parts; or "
                 "set trainer.devices to 1, and use the other devices for other seeds, one run each"
@@ -357,7 +359,7 @@ class GraphDataModule(LightningDataModule):
         elif raw.split is not None:
             split = raw.split
         else:
-            raise GraphDataError(f"{self._title} has no public split: set data.split to random")
+            raise GraphOptionError(f"{self._title} has no public split: set data.split to random")
         validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask)
         return split
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from qgnn_lightning.data._batch import GraphBatch
 from qgnn_lightning.data._epoch_sampler import EpochSampler
-from qgnn_lightning.data._validation import GraphDataError
+from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 from qgnn_lightning.graph import Adjacency, entries_of_rows
 
 
@@ -90,7 +90,7 @@ class SeedSampler(EpochSampler):
         self, nodes: Tensor, options: NeighborOptions, rank: int = 0, world_size: int = 1
     ) -> None:
         if nodes.numel() < world_size:
-            raise GraphDataError(
+            raise GraphOptionError(
                 f"each of the {world_size} devices needs a training node, got {nodes.numel()}"
             )
         super().__init__(rank, world_size)

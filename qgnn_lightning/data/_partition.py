@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data._cache import load_or_compute
-from qgnn_lightning.data._validation import GraphDataError
+from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 from qgnn_lightning.graph import Adjacency
 
 PartitionerName = Literal["auto", "metis", "random"]
@@ -47,7 +47,7 @@ class MetisPartitioner(Partitioner):
 
     def __init__(self) -> None:
         if find_spec("pymetis") is None:
-            raise GraphDataError(
+            raise GraphOptionError(
                 "partitioner metis needs pymetis: pip install 'qgnn-lightning[partition]', or "
                 "set data.partitioner to random"
             )
@@ -142,7 +142,7 @@ def partition(adjacency: Adjacency, options: PartitionOptions, cache_dir: Path) 
     """
     number = options.num_partitions
     if number > adjacency.num_nodes:
-        raise GraphDataError(
+        raise GraphOptionError(
             f"num_partitions must not exceed the {adjacency.num_nodes} nodes, got {number}"
         )
     partitioner = make_partitioner(options.partitioner, options.seed)
@@ -154,7 +154,7 @@ def partition(adjacency: Adjacency, options: PartitionOptions, cache_dir: Path) 
     part = load_or_compute(cache_dir / "partitions" / name, build)["part"]
     count = torch.bincount(part, minlength=number)
     if int(count.min()) == 0:
-        raise GraphDataError(
+        raise GraphOptionError(
             f"num_partitions={number} leaves {int((count == 0).sum())} parts without a node: "
             "choose fewer"
         )

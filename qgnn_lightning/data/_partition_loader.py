@@ -10,7 +10,7 @@ from torch import Tensor
 from qgnn_lightning.data._batch import GraphBatch
 from qgnn_lightning.data._epoch_sampler import EpochSampler
 from qgnn_lightning.data._partition import PartitionOptions
-from qgnn_lightning.data._validation import GraphDataError
+from qgnn_lightning.data._validation import GraphOptionError
 
 
 class PartitionSampler(EpochSampler):
@@ -31,7 +31,7 @@ class PartitionSampler(EpochSampler):
 
     def __init__(self, options: PartitionOptions, rank: int = 0, world_size: int = 1) -> None:
         if options.num_partitions % world_size:
-            raise GraphDataError(
+            raise GraphOptionError(
                 f"num_partitions must be a multiple of the {world_size} devices, "
                 f"got {options.num_partitions}"
             )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qgnn_lightning.data._validation import GraphDataError, check_labels
+from qgnn_lightning.data._validation import GraphDataError, GraphOptionError, check_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,18 +111,18 @@ def _check_counts(y: Tensor, num_train_per_class: int, num_val: int, num_test: i
     }
     for name, number in numbers.items():
         if number < 1:
-            raise GraphDataError(f"{name} must be at least 1, got {number}")
+            raise GraphOptionError(f"{name} must be at least 1, got {number}")
     count = torch.bincount(y)
     short = ((count > 0) & (count < num_train_per_class)).nonzero()
     if short.numel():
         label = int(short[0])
-        raise GraphDataError(
+        raise GraphOptionError(
             f"num_train_per_class={num_train_per_class} must not exceed the nodes of any class, "
             f"class {label} has {int(count[label])}"
         )
     rest = y.numel() - num_train_per_class * int((count > 0).sum())
     if num_val + num_test > rest:
-        raise GraphDataError(
+        raise GraphOptionError(
             f"num_val + num_test must not exceed the {rest} nodes that are not trained on "
             f"(num_train_per_class={num_train_per_class}), got {num_val} + {num_test}"
         )

@@ -8,12 +8,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from qgnn_lightning.errors import OptionError
+
 _ROWS_PER_BLOCK = 1 << 17
 _LARGEST = torch.finfo(torch.float32).max
 
 
 class GraphDataError(ValueError):
     """The data of a graph, its split or its files are not what was asked for."""
+
+
+class GraphOptionError(GraphDataError, OptionError):
+    """An option of the data names nothing, or does not go together with the graph."""
 
 
 def validate_graph(

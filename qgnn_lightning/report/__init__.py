@@ -1,6 +1,6 @@
 """Runs as one page of HTML that needs no network and no script."""
 
 from qgnn_lightning.report._page import render_page
-from qgnn_lightning.report._run_record import ReportError, RunRecord, read_run
+from qgnn_lightning.report._run_record import NoRunError, ReportError, RunRecord, read_run
 
-__all__ = ["ReportError", "RunRecord", "read_run", "render_page"]
+__all__ = ["NoRunError", "ReportError", "RunRecord", "read_run", "render_page"]

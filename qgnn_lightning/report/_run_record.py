@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from qgnn_lightning.errors import OptionError
 from qgnn_lightning.storage import (
     CONFIG_FILE,
     DIAGNOSTICS_FILE,
@@ -36,6 +37,10 @@ Curve = list[tuple[int, float]]
 
 class ReportError(ValueError):
     """A run cannot be reported."""
+
+
+class NoRunError(ReportError, OptionError):
+    """A directory that was named holds no run."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +154,13 @@ def read_run(path: Path) -> RunRecord:
         path: The directory.
 
     Raises:
-        ReportError: If it holds no run, or a file in it is damaged.
+        NoRunError: If it holds no run.
+        ReportError: If a file in it is damaged.
     """
     if not (path / CONFIG_FILE).is_file():
         inside = sorted(child.parent for child in path.glob(f"*/{CONFIG_FILE}"))
         hint = f"; did you mean {inside[-1]}?" if inside else ""
-        raise ReportError(f"{path} holds no run: there is no {CONFIG_FILE} in it{hint}")
+        raise NoRunError(f"{path} holds no run: there is no {CONFIG_FILE} in it{hint}")
     absolute = path.absolute()
     name = absolute.name
     if name.startswith("version_"):

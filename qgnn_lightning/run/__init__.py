@@ -1,11 +1,13 @@
 """What a run leaves behind and can be continued from: checkpoints, logs, results."""
 
+from qgnn_lightning.run._blueprint import make_blueprint
 from qgnn_lightning.run._checkpoint_files import CheckpointError, CheckpointFiles, read_checkpoint
 from qgnn_lightning.run._checkpoints import BestCheckpoint, LastCheckpoint
 from qgnn_lightning.run._data_arguments import DataArguments
-from qgnn_lightning.run._directory import RunDirectory, RunDirectoryError
+from qgnn_lightning.run._directory import OtherRunError, RunDirectory, RunDirectoryError
 from qgnn_lightning.run._evaluation import evaluation
 from qgnn_lightning.run._logger import RunLogger
+from qgnn_lightning.run._memory import check_memory, named_memory
 from qgnn_lightning.run._packed_export import PackedExport
 from qgnn_lightning.run._plan import TrainingPlan, plan_training
 from qgnn_lightning.run._predictions import prediction_writer, write_predictions
@@ -28,6 +30,7 @@ __all__ = [
     "DataArguments",
     "EpochProgress",
     "LastCheckpoint",
+    "OtherRunError",
     "PackedExport",
     "RandomState",
     "RunDirectory",
@@ -36,10 +39,13 @@ __all__ = [
     "StopOnSignal",
     "Stopped",
     "TrainingPlan",
+    "check_memory",
     "environment",
     "evaluation",
     "file_size",
     "float32_size",
+    "make_blueprint",
+    "named_memory",
     "network_summary",
     "packed_size",
     "plan_training",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from qgnn_lightning.errors import OptionError
 from qgnn_lightning.storage import (
     CONFIG_FILE,
     DIAGNOSTICS_FILE,
@@ -19,8 +20,12 @@ from qgnn_lightning.storage import (
 _CHECKPOINTS = "checkpoints"
 
 
-class RunDirectoryError(ValueError):
+class RunDirectoryError(RuntimeError):
     """The directory of a run cannot be used."""
+
+
+class OtherRunError(RunDirectoryError, OptionError):
+    """The directory that was named holds another run."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,11 @@ class RunDirectory:
 
     Args:
         path: The directory.
+        new: The folders of it that were made just now, the inner one first.
     """
 
     path: Path
+    new: tuple[Path, ...] = field(default=(), compare=False)
 
     @property
     def checkpoints(self) -> Path:
@@ -94,7 +101,7 @@ class RunDirectory:
             except OSError as error:
                 raise _cannot_write(path, error) from error
             else:
-                return cls._ready(path)
+                return replace(cls._ready(path), new=(path / _CHECKPOINTS, path))
 
     @classmethod
     def named(cls, path: Path) -> RunDirectory:
@@ -104,10 +111,11 @@ class RunDirectory:
             path: The directory, made where it does not exist.
 
         Raises:
-            RunDirectoryError: If it holds a run already, or cannot be made or written to.
+            OtherRunError: If it holds a run already.
+            RunDirectoryError: If it cannot be made or written to.
         """
         if (path / CONFIG_FILE).exists():
-            raise RunDirectoryError(
+            raise OtherRunError(
                 f"run_dir {path} holds a run already: name another directory, or continue that "
                 f"run with {cls(path).how_to_continue}"
             )
@@ -138,8 +146,7 @@ class RunDirectory:
 
         Args:
             checkpoint: What the run is continued from.
-            path: Another directory than that of the checkpoint, which then takes the best
-                checkpoint so far along.
+            path: Another directory than that of the checkpoint.
 
         Raises:
             RunDirectoryError: If it cannot be written to.
@@ -147,25 +154,35 @@ class RunDirectory:
         before = cls.of_checkpoint(checkpoint)
         if path is None or (before and before.path == path.absolute()):
             return None if before is None else cls._ready(before.path)
-        run = cls.named(path)
-        if before and before.best.is_file():
-            run.checkpoints.mkdir(exist_ok=True)
-            with atomic_path(run.best) as file:
+        return cls.named(path)
+
+    def take_best_along(self, checkpoint: Path) -> None:
+        """Copy the best checkpoint so far from the directory of the run that is continued.
+
+        Args:
+            checkpoint: What the run is continued from.
+
+        Raises:
+            OSError: If it cannot be copied.
+        """
+        before = RunDirectory.of_checkpoint(checkpoint)
+        if before and before.path != self.path.absolute() and before.best.is_file():
+            with atomic_path(self.best) as file:
                 shutil.copyfile(before.best, file)
-        return run
 
     @classmethod
     def _ready(cls, path: Path) -> RunDirectory:
         run = cls(path)
+        new = tuple(folder for folder in (run.checkpoints, path) if not folder.is_dir())
         for folder in (run.path, run.checkpoints):
             _make(folder)
             _check_writable(folder)
         remove_unfinished(run.path)
-        return run
+        return cls(path, new)
 
     def discard_if_unused(self) -> None:
-        """Remove the directory where nothing was written to it."""
-        for folder in (self.checkpoints, self.path):
+        """Remove what was made of the directory, where nothing was written to it."""
+        for folder in self.new:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data import GraphNames
+from qgnn_lightning.errors import OptionError
 from qgnn_lightning.lightning_module import Prediction
 from qgnn_lightning.storage import atomic_path
 
@@ -63,13 +64,13 @@ def prediction_writer(path: Path) -> Callable[[list[Column], Path], None]:
         path: The file.
 
     Raises:
-        ValueError: If there is none.
+        OptionError: If there is none.
     """
     try:
         return PREDICTION_FORMATS[path.suffix]
     except KeyError:
         known = " or ".join(PREDICTION_FORMATS)
-        raise ValueError(f"output must end in {known}, got {path.name or str(path)!r}") from None
+        raise OptionError(f"output must end in {known}, got {path.name or str(path)!r}") from None
 
 
 def _write_csv(columns: list[Column], path: Path) -> None:

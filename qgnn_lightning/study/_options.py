@@ -8,10 +8,12 @@ from typing import Any
 
 import yaml
 
+from qgnn_lightning.errors import OptionError
+
 Options = dict[str, Any]
 
 
-class StudyError(ValueError):
+class StudyError(OptionError):
     """A study, or an option of one, is wrong."""
 
 

@@ -122,7 +122,7 @@ def test_huge_features_are_remarked_and_named_where_a_training_fails(qgnn, folde
 def test_a_drawn_split_is_counted(qgnn, folder):
     drawn = ["--data.split=random", "--data.num_train_per_class=1"]
     outcome = qgnn("data", "check", str(folder), *drawn, "--data.num_val=1", "--data.num_test=1")
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert (
         "num_val + num_test must not exceed the 1 nodes that are not trained on (num_train_per_c"
         in outcome.err
@@ -161,7 +161,7 @@ def test_a_picture_is_drawn(qgnn, folder, tmp_path, suffix):
         ([], 2, "qgnn data is followed by check, got nothing"),
         (["chek"], 2, "qgnn data is followed by check, got 'chek'"),
         (["check"], 2, "a graph is needed: qgnn data check PATH, or -c CONFIG"),
-        (["check", "none"], 1, "there is none at none"),
+        (["check", "none"], 2, "there is none at none"),
         (["check", "--data.sorce", "x"], 2, "did you mean --data.source?"),
         (["check", "mine", "--plot", "a.gif"], 2, "--plot must end in .png, .svg, .pdf, got 'a.g"),
         (["check", "mine", "--plot", "no/a.png"], 2, "there is no folder no"),

@@ -37,7 +37,7 @@ def test_a_dry_run_tells_sizes_and_leaves_nothing(fit, tmp_path):
 
 
 def test_a_dry_run_checks_what_a_run_would_check(fit):
-    assert fit("--dry_run", "--model.num_steps=0").code == 1
+    assert fit("--dry_run", "--model.num_steps=0").code == 2
     outcome = fit("--dry_run", "--model.teacher_ckpt=none.ckpt")
     assert outcome.code == 2
     assert "teacher_ckpt must be a checkpoint file" in outcome.err
@@ -84,7 +84,7 @@ def test_quiet_prints_nothing_and_trains_the_same(fit):
 
 def test_quiet_still_prints_errors(fit):
     outcome = fit("--quiet", "--model.num_steps=0")
-    assert (outcome.code, outcome.out) == (1, "")
+    assert (outcome.code, outcome.out) == (2, "")
     assert "num_steps must be at least 1" in outcome.err
 
 

@@ -77,7 +77,7 @@ def test_a_second_run_gets_a_directory_of_its_own(fit, tmp_path):
 def test_a_named_directory_is_never_overwritten(fit, trained):
     assert fit("--run_dir=here").code == 0
     outcome = fit("--run_dir=here")
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "holds a run already" in outcome.err
 
 
@@ -220,7 +220,7 @@ def test_a_student_learns_from_a_teacher(fit):
 def test_a_teacher_of_other_data_is_refused(fit):
     assert fit("--run_dir=teacher", "--data.num_features=4", "--model.bits=float32").code == 0
     outcome = fit("--model.teacher_ckpt=teacher/checkpoints/best.ckpt")
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "teacher_ckpt has num_features 4, the data have 8" in outcome.err
 
 

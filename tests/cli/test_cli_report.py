@@ -53,7 +53,7 @@ def test_text_that_utf_8_does_not_know(qgnn, tmp_path, trained):
     ("arguments", "code", "message"),
     [
         ([], 2, "required: RUN"),
-        (["none"], 1, "none holds no run: there is no config.yaml in it"),
+        (["none"], 2, "none holds no run: there is no config.yaml in it"),
         (["none", "-o", "a.pdf"], 2, "--output must end in .html or .htm, got 'a.pdf'"),
         (["none", "-o", "no/a.html"], 2, "--output: there is no folder no"),
         (["none", "--out", "a.html"], 2, "unrecognized arguments"),

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from qgnn_lightning.nn import SmoothnessAwarePropagation
+
 _USAGE = {
     "": r"--ckpt_path is needed",
     "--ckpt_path=none.ckpt": r"ckpt_path must be a checkpoint file, there is none at none.ckpt",
@@ -43,16 +45,26 @@ _FIT = {
     "-c word.yaml": (2, r"word.yaml: model must hold options such as .*, got 'int2'"),
     "-c type.yaml": (2, r"--model.dropout: expected float, got high"),
     # arguments out of range
-    "--model.num_steps 0": (1, r"num_steps must be at least 1, got 0"),
-    "--model.dropout 1.5": (1, r"dropout must be in \[0, 1\), got 1.5"),
-    "--model.learning_rate -1": (1, r"learning_rate must be positive, got -1.0"),
-    "--model.stage_bits.foo 2": (1, r"stage_bits must name stages of .* got 'foo'"),
-    "--trainer.accelerator foo": (1, r"invalid accelerator name: `accelerator='foo'`"),
-    "--trainer.devices 2 --trainer.accelerator cpu": (1, r"would train 2 identical copies"),
+    "--model.num_steps 0": (2, r"num_steps must be at least 1, got 0"),
+    "--model.dropout 1.5": (2, r"dropout must be in \[0, 1\), got 1.5"),
+    "--model.learning_rate -1": (2, r"learning_rate must be positive, got -1.0"),
+    "--model.stage_bits.foo 2": (2, r"stage_bits must name stages of .* got 'foo'"),
+    "--model.smoothing -1": (2, r"smoothing must be at least 0, got -1.0"),
+    "--model.part_weight_decay.foo 1": (2, r"part_weight_decay must name parts .* got 'foo'"),
+    "--oversmoothing.every_n_epochs 0": (2, r"every_n_epochs must be at least 1, got 0"),
+    "--trainer.max_epochs -5": (2, r"`max_epochs` must be a non-negative integer or -1"),
+    "--export x.txt": (2, r"export must end in .safetensors, got 'x.txt'"),
+    "--export x.safetensors --model.bits float32": (2, r"bits of input must be .* to be packed"),
+    "--trainer.accelerator foo": (2, r"invalid accelerator name: `accelerator='foo'`"),
+    "--trainer.devices 2 --trainer.accelerator cpu": (2, r"would train 2 identical copies"),
     # data
     "--data.source foo": (2, r"--data.source: expected one of 'digits'.*got foo"),
-    "--data.source planetoid": (1, r"name must be one of Cora, CiteSeer, PubMed"),
-    "--data.source block_model": (1, r"no public split: set data.split to random"),
+    "--data.source planetoid": (2, r"name must be one of Cora, CiteSeer, PubMed"),
+    "--data.source planetoid --data.name Corra": (2, r"name must be one of .* got 'Corra'"),
+    "--data.source npz --data.root none.npz": (2, r"root must be an .npz file, there is none at"),
+    "--data.steps_per_epoch 0": (2, r"steps_per_epoch must be at least 1, got 0"),
+    "--data.split random --data.num_val 5000": (2, r"num_val \+ num_test must not exceed the"),
+    "--data.source block_model": (2, r"no public split: set data.split to random"),
     "--data.source planetoid --data.name Cora --data.root none --data.download false": (
         1,
         r"Cora needs 8 files in none/Cora/raw",
@@ -108,7 +120,7 @@ def test_a_checkpoint_is_needed(qgnn, options):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        ("--output=a.xlsx", 1, r"output must end in .csv or .parquet, got 'a.xlsx'"),
+        ("--output=a.xlsx", 2, r"output must end in .csv or .parquet, got 'a.xlsx'"),
         ("--output=no/a.csv", 2, r"--output: there is no folder no"),
         ("--outpt=a.csv", 2, r"unknown option --outpt: did you mean --output\?"),
     ],
@@ -130,7 +142,7 @@ def test_predict(qgnn, trained, options, code, message):
 )
 def test_a_contradiction_to_the_checkpoint_names_both_values(qgnn, trained, option, message):
     outcome = qgnn("test", f"--ckpt_path={trained / 'checkpoints' / 'best.ckpt'}", option)
-    _assert_refused(outcome, "test", 1 if "data" in option else 2, message)
+    _assert_refused(outcome, "test", 2, message)
 
 
 class _Crafted:
@@ -173,12 +185,53 @@ def test_a_cut_checkpoint_is_refused(qgnn, trained, tmp_path):
         _assert_refused(outcome, command, 2, r"cut.ckpt is not a whole checkpoint")
 
 
-def test_a_lack_of_memory_is_told_in_gib(fit):
-    outcome = fit("--model.hidden_features=1000000000000000")
+def test_a_network_without_memory_is_named_before_anything_is_made(fit, tmp_path):
+    outcome = fit("--model.hidden_features=1000000000000")
+    weight, network = 4 * 8 * 10**12 / 2**30, 4 * 10**12 * (8 + 1 + 3) / 2**30
     assert outcome.code == 1
-    assert re.fullmatch(
-        r"qgnn fit: error: not enough memory: [\d,.]+ GiB asked for at once\n", outcome.err
+    found = re.fullmatch(
+        r"qgnn fit: error: not enough memory for the network, ([\d,.]+) GiB: "
+        r"network.encoder.weight alone is 1,000,000,000,000 x 8 numbers, ([\d,.]+) GiB\n",
+        outcome.err,
     )
+    assert found is not None, outcome.err
+    assert float(found[2].replace(",", "")) == pytest.approx(weight, abs=0.1)
+    assert float(found[1].replace(",", "")) >= network
+    assert not any(tmp_path.rglob("version_*"))
+
+
+def test_a_step_without_memory_is_named(fit, monkeypatch):
+    def forward(self, x, adjacency):
+        return torch.empty(10**9, 10**6)
+
+    monkeypatch.setattr(SmoothnessAwarePropagation, "forward", forward)
+    outcome = fit("--run_dir=run")
+    assert (outcome.code, outcome.out) == (1, "run directory  run\n")
+    assert outcome.err == (
+        "qgnn fit: error: not enough memory: 3,725,290.3 GiB asked for at once, "
+        "by network.propagation for an input of 60 x 3 numbers\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--model.smoothing=-1", "--model.hidden_features=100000000000"])
+def test_a_directory_keeps_what_it_had_where_no_network_can_be_made(fit, tmp_path, option):
+    here = tmp_path / "here"
+    here.mkdir()
+    assert fit("--run_dir=here", option).code != 0
+    assert list(here.iterdir()) == []
+    # A run that was broken off before its first checkpoint: its logs would be taken back.
+    (here / "diagnostics.jsonl").write_text("{}\n")
+    assert fit("--run_dir=here", "--resume=auto", option).code != 0
+    assert [path.name for path in here.iterdir()] == ["diagnostics.jsonl"]
+
+
+def test_another_run_keeps_nothing_of_what_it_would_have_continued(qgnn, trained, tmp_path):
+    last = trained / "checkpoints" / "last.ckpt"
+    wrong = "--model.part_weight_decay={foo: 1}"
+    outcome = qgnn("fit", f"--ckpt_path={last}", f"--config={trained / 'config.yaml'}",
+                   "--run_dir=other", wrong)  # fmt: skip
+    _assert_refused(outcome, "fit", 2, r"part_weight_decay must name parts")
+    assert not (tmp_path / "other").exists()
 
 
 def test_weights_that_blow_up_are_an_error_that_names_the_layer(fit):

@@ -12,6 +12,7 @@ from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningModule, Trainer
 
 from qgnn_lightning.data import GraphBatch, GraphDataError, GraphDataModule
+from qgnn_lightning.errors import OptionError
 
 _CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
 
@@ -127,7 +128,7 @@ def test_the_graph_is_moved_once(graph):
 def test_several_devices_are_refused_with_what_helps(graph):
     data = GraphDataModule.from_graph(graph)
     data.trainer = types.SimpleNamespace(world_size=4, global_rank=0)
-    with pytest.raises(RuntimeError, match="on 4 devices would train 4 identical copies") as error:
+    with pytest.raises(OptionError, match="on 4 devices would train 4 identical copies") as error:
         data.setup("fit")
     assert "set trainer.devices to 1" in str(error.value)
     assert "seeds" in str(error.value)

@@ -113,10 +113,10 @@ def test_torchrun(tmp_path):
 def test_a_full_graph_and_uneven_parts_are_refused(tmp_path):
     full = [option for option in fit() if not option.startswith("--data.batching")]
     code, _, err = _finish(start(tmp_path, *full))
-    assert code == 1
+    assert code == 2
     assert "Set data.batching to partitions" in err
     assert "other seeds" in err
     code, _, err = _finish(start(tmp_path, *fit("--data.num_partitions=9")))
-    assert code == 1
+    assert code == 2
     assert "num_partitions must be a multiple of the 2 devices, got 9" in err
     assert list(tmp_path.rglob("*.ckpt")) == []

@@ -63,6 +63,8 @@ def test_a_run_goes_on_where_it_was_or_takes_its_best_along(tmp_path):
     assert RunDirectory.continued(run.last, run.path) == run
     other = RunDirectory.continued(run.last, tmp_path / "other")
     assert other is not None
+    assert not other.best.exists()
+    other.take_best_along(run.last)
     assert other.best.read_text() == "best"
     assert RunDirectory.continued(tmp_path / "lonely.ckpt", None) is None
 
@@ -71,6 +73,10 @@ def test_only_an_unused_directory_is_discarded(tmp_path):
     run = RunDirectory.named(tmp_path / "run")
     run.discard_if_unused()
     assert not run.path.exists()
+    run.path.mkdir()
+    run = RunDirectory.named(tmp_path / "run")
+    run.discard_if_unused()
+    assert list(run.path.iterdir()) == []
     run = RunDirectory.named(tmp_path / "run")
     run.results.write_text("{}")
     run.discard_if_unused()

@@ -12,7 +12,7 @@ from torch import Tensor
 from qgnn_lightning.data._raw_graph import RawGraph
 from qgnn_lightning.data._sources._source import Source
 from qgnn_lightning.data._splits import Split
-from qgnn_lightning.data._validation import GraphDataError
+from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 
 _REQUIRED = ("x", "edge_index", "y")
 _MASKS = ("train_mask", "val_mask", "test_mask")
@@ -46,7 +46,7 @@ class NpySource(Source):
         names = [*_REQUIRED, *(_MASKS if self._has_masks else ())]
         missing = [f"{name}.npy" for name in names if not self._path(name).is_file()]
         if missing:
-            raise GraphDataError(
+            raise GraphOptionError(
                 f"root must be a folder with {', '.join(f'{name}.npy' for name in names)}; "
                 f"missing in {self._folder}: {', '.join(missing)}"
             )

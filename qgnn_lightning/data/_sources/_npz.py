@@ -14,7 +14,7 @@ from qgnn_lightning.data._raw_graph import RawGraph
 from qgnn_lightning.data._sources._arrays import refusing
 from qgnn_lightning.data._sources._source import Source
 from qgnn_lightning.data._splits import Split
-from qgnn_lightning.data._validation import GraphDataError
+from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 
 _REQUIRED = ("x", "edge_index", "y")
 _MASKS = ("train_mask", "val_mask", "test_mask")
@@ -44,7 +44,7 @@ class NpzSource(Source):
             GraphDataError: If there is no such file, or it is none of numpy's.
         """
         if not self._path.is_file():
-            raise GraphDataError(f"root must be an .npz file, there is none at {self._path}")
+            raise GraphOptionError(f"root must be an .npz file, there is none at {self._path}")
         if not zipfile.is_zipfile(self._path):
             raise GraphDataError(
                 f"{self._path} must be a numpy .npz file of plain arrays, as numpy.savez writes it"

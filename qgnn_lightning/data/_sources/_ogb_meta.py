@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qgnn_lightning.data._sources._ogb_tensors import load_plain
-from qgnn_lightning.data._validation import GraphDataError
+from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 
 META_FILE = "meta_dict.pt"
 _CSV = ("edge", "num-node-list", "num-edge-list", "node-feat", "node-label")
@@ -89,7 +89,7 @@ def published_meta(name: str) -> OgbMeta:
     """
     found = _catalogue().get(name)
     if found is None:
-        raise GraphDataError(
+        raise GraphOptionError(
             f"name must be one of {', '.join(_suitable())} for ogb, or data.root a folder written "
             f"by OGB's DatasetSaver (with {META_FILE}), got {name!r}"
         )

@@ -26,6 +26,7 @@ from qgnn_lightning.data._sources._undirected import both_directions
 from qgnn_lightning.data._splits import Split
 from qgnn_lightning.data._validation import (
     GraphDataError,
+    GraphOptionError,
     check_several_classes,
     validate_graph,
 )
@@ -66,7 +67,7 @@ class OwnFilesSource(Source):
         """
         if not self._folder.is_dir():
             found = "got the file" if self._folder.is_file() else "there is none at"
-            raise GraphDataError(
+            raise GraphOptionError(
                 f"root must be the folder of the graph's files, {found} {self._folder}"
             )
         missing = [name for name in _REQUIRED if self._find(name) is None]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data._raw_graph import RawGraph
-from qgnn_lightning.data._validation import GraphDataError
+from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 
 _MAX_ROUNDS = 100
 _CHUNK = 1 << 24
@@ -98,7 +98,7 @@ def _edges(
         for count, same in ((within, True), (options.num_edges - within, False))
     ]
     if sum(map(len, keys)) < options.num_edges:
-        raise GraphDataError(
+        raise GraphOptionError(
             f"num_edges={options.num_edges} is too many for num_nodes={options.num_nodes}, "
             f"num_classes={options.num_classes} and homophily={options.homophily}: there are "
             "too few distinct pairs of nodes"
