@@ -43,6 +43,7 @@ from qgnn_lightning.run import (
     environment,
     evaluation,
     file_size,
+    graph_summary,
     make_blueprint,
     named_memory,
     network_summary,
@@ -310,6 +311,7 @@ class Application(CommandLine):
         summary = network_summary(network)
         return {
             "accuracy": split_accuracies(network, self.datamodule.graph),
+            "data": graph_summary(self.datamodule.graph, self.datamodule.title),
             **summary,
             "size_bytes": {**summary["size_bytes"], "file": file_size(network)},
             "seconds": {"fit": seconds, "total": time.perf_counter() - self._started},

@@ -181,6 +181,11 @@ class GraphDataModule(LightningDataModule):
         return module
 
     @property
+    def title(self) -> str:
+        """What the graph is called: its source, and its name or where it is."""
+        return self._title
+
+    @property
     def graph(self) -> GraphBatch:
         """The graph.
 

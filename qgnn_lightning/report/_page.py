@@ -47,14 +47,23 @@ figure { margin: 0; padding: .75rem; background: var(--raised); border-radius: .
   padding: 0; font-size: .8125rem; } .legend li { overflow-wrap: anywhere; }
 .legend svg { vertical-align: middle; }
 summary { cursor: pointer; padding: .5rem 0; color: var(--muted); }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .875rem; }
+.scroll, pre { overflow-x: auto; --behind: var(--ground); --shade: rgb(0 0 0 / .28);
+  background: linear-gradient(90deg, var(--behind) 40%, transparent) left,
+    linear-gradient(270deg, var(--behind) 40%, transparent) right,
+    linear-gradient(90deg, var(--shade), transparent) left,
+    linear-gradient(270deg, var(--shade), transparent) right;
+  background-attachment: local, local, scroll, scroll; background-repeat: no-repeat;
+  background-size: 3rem 100%, 3rem 100%, 1rem 100%, 1rem 100%; }
+figure .scroll, pre { --behind: var(--raised); }
+@media (prefers-color-scheme: dark) { .scroll, pre { --shade: rgb(255 255 255 / .28); } }
+table { border-collapse: collapse; font-size: .875rem; }
 caption { text-align: left; color: var(--muted); padding-bottom: .25rem; }
 th, td { padding: .25rem .625rem; text-align: right; border-bottom: 1px solid var(--edge);
   font-variant-numeric: tabular-nums; white-space: nowrap; }
 th { font-weight: 600; } th[scope=row], thead th:first-child { text-align: left; }
 .confusion td[style] { background: color-mix(in srgb, var(--c0) calc(var(--share) * .55),
   transparent); }
-pre { overflow-x: auto; background: var(--raised); padding: .75rem; border-radius: .5rem;
+pre { background-color: var(--raised); padding: .75rem; border-radius: .5rem;
   font-size: .8125rem; }
 @media (max-width: 30rem) { th, td { padding: .25rem .375rem; } }
 @media print { details { display: none; } figure { break-inside: avoid; } }

@@ -110,6 +110,7 @@ class Results:
     """What came out of a finished run.
 
     Args:
+        data: Name and sizes of the graph, by name.
         bits: Bits of the quantized stages, once where they are the same.
         accuracy: On ``train``, ``val`` and ``test``, from 0 to 1.
         packed_bytes: Size of its codes, scales and biases.
@@ -118,6 +119,7 @@ class Results:
         environment: Versions and hardware, by name.
     """
 
+    data: Mapping[str, str]
     bits: str
     accuracy: Mapping[str, float]
     packed_bytes: int
@@ -203,6 +205,7 @@ def _results(text: str) -> Results:
     if file is not None:
         facts["Packed file"] = f"{_count(file):,} bytes"
     return Results(
+        data=_data(found),
         bits=", ".join(map(str, dict.fromkeys(bits.values()))) or "32",
         accuracy={split: _share(found["accuracy"][split]) for split in ("train", "val", "test")},
         packed_bytes=_count(found["size_bytes"]["packed"]),
@@ -210,6 +213,23 @@ def _results(text: str) -> Results:
         facts=facts,
         environment={str(k): str(v) for k, v in {**found["versions"], **found["hardware"]}.items()},
     )
+
+
+def _data(results: Mapping[str, Any]) -> dict[str, str]:
+    """The graph of a run; of a run that did not note its sizes, what its options call it."""
+    found = results.get("data")
+    if found is None:
+        options = results.get("config", {}).get("data", {})
+        words = [str(options[name]) for name in ("source", "name") if options.get(name)]
+        return {"Data": " ".join(words) or "not recorded"}
+    kind = "directed" if found["directed"] else "undirected"
+    return {
+        "Data": str(found["title"]),
+        "Nodes": f"{_count(found['num_nodes']):,}",
+        "Edges": f"{_count(found['num_edges']):,} {kind}",
+        "Features": f"{_count(found['num_features']):,}",
+        "Classes": f"{_count(found['num_classes']):,}",
+    }
 
 
 def _evaluation(text: str) -> Evaluation:

@@ -19,6 +19,14 @@ from qgnn_lightning.report._table import confusion_table, facts_list, numbers_ta
 _MOST_SNAPSHOTS = 4
 _MOST_CLASSES = 40
 _STEP = "propagation step"
+_ACCURACIES = (
+    "The three accuracies are those of the network of the best epoch, without dropout. The curve "
+    "of the training nodes below is measured while training, with dropout."
+)
+_WHILE_TRAINING = (
+    "Training nodes: in the training passes, with dropout, before each optimizer step. "
+    "Validation nodes: after it, without dropout."
+)
 _BOUNDS = ("measured", "sharp", "a_posteriori", "a_priori")
 
 
@@ -28,7 +36,7 @@ def comparison(runs: Sequence[RunRecord]) -> str:
     Args:
         runs: At least two runs.
     """
-    header = ["run", "test", "validation", "bits", "codes, bytes", "smaller", "time"]
+    header = ["run", "data", "test", "validation", "bits", "codes, bytes", "smaller", "time"]
     table = numbers_table(header, [_row(run) for run in runs])
     done = [(run.name, run.results) for run in runs if run.results is not None]
     charts = []
@@ -51,10 +59,11 @@ def comparison(runs: Sequence[RunRecord]) -> str:
 
 def _row(run: RunRecord) -> list[str]:
     if run.results is None:
-        return [run.name, "not finished", "", "", "", "", ""]
+        return [run.name, "", "not finished", *[""] * 5]
     found = run.results
     return [
         run.name,
+        found.data["Data"],
         f"{100 * found.accuracy['test']:.1f} %",
         f"{100 * found.accuracy['val']:.1f} %",
         found.bits,
@@ -104,7 +113,10 @@ def _facts(run: RunRecord) -> str:
         "Codes, scales, biases": f"{found.packed_bytes:,} bytes",
         "Against float32": f"{found.float32_bytes / max(found.packed_bytes, 1):.1f}x smaller",
     }
-    return f'<div class="tiles">{facts_list(tiles)}</div>{facts_list(found.facts)}'
+    return (
+        f'<div class="tiles">{facts_list(tiles)}</div><p class="unit">{_ACCURACIES}</p>'
+        f"{facts_list(found.data)}{facts_list(found.facts)}"
+    )
 
 
 def _learning_curves(run: RunRecord) -> list[str]:
@@ -123,7 +135,7 @@ def _learning_curves(run: RunRecord) -> list[str]:
             if points:
                 lines.append(Line(name, *zip(*points, strict=True)))
         if lines:
-            charts.append(line_chart(Frame(title, "optimizer step", unit), lines))
+            charts.append(line_chart(Frame(title, "optimizer step", unit, _WHILE_TRAINING), lines))
     return charts
 
 

@@ -15,6 +15,7 @@ from qgnn_lightning.run._progress import EpochProgress
 from qgnn_lightning.run._random_state import RandomState
 from qgnn_lightning.run._results import (
     environment,
+    graph_summary,
     network_summary,
     split_accuracies,
     write_json,
@@ -44,6 +45,7 @@ __all__ = [
     "evaluation",
     "file_size",
     "float32_size",
+    "graph_summary",
     "make_blueprint",
     "named_memory",
     "network_summary",

@@ -60,6 +60,28 @@ def network_summary(network: GraphNetwork) -> dict[str, Any]:
     }
 
 
+def graph_summary(batch: GraphBatch, title: str) -> dict[str, Any]:
+    """What a run was trained on; links from a node to itself do not count as edges.
+
+    Args:
+        batch: The graph.
+        title: What it is called.
+
+    Returns:
+        Plain values; an undirected edge counts once.
+    """
+    adjacency = batch.adjacency
+    entries = int((adjacency.row != adjacency.col).sum())
+    return {
+        "title": title,
+        "num_nodes": batch.num_nodes,
+        "num_edges": entries // 2 if adjacency.symmetric else entries,
+        "directed": not adjacency.symmetric,
+        "num_features": batch.num_features,
+        "num_classes": batch.num_classes,
+    }
+
+
 def environment() -> dict[str, Any]:
     """Versions and hardware."""
     hardware = {

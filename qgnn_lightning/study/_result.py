@@ -13,7 +13,7 @@ from qgnn_lightning.study._run import Run
 
 TEST, VAL = "accuracy.test", "accuracy.val"
 #: Parts of results.json that are no measures, or kept in another form.
-_APART = ("seed", "config", "versions", "hardware", "bits", "diagnostics")
+_APART = ("seed", "config", "data", "versions", "hardware", "bits", "diagnostics")
 _DIGITS = 6
 
 

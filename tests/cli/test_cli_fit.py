@@ -57,6 +57,9 @@ def test_results_hold_what_was_asked_and_found(trained):
     assert results["accuracy"]["val"] == pytest.approx(kept)
     (test,) = scalars["test/accuracy"].values()
     assert results["accuracy"]["test"] == pytest.approx(test)
+    data = results["data"]
+    assert (data["title"], data["num_nodes"], data["num_features"]) == ("block_model", 60, 8)
+    assert (data["num_edges"], data["num_classes"], data["directed"]) == (150, 3, False)
     assert results["bits"]["message"] == 2
     assert results["messages"] == "delta_sigma"
     assert results["seed"] == results["config"]["seed_everything"] == 0

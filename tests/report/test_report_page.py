@@ -73,6 +73,9 @@ def test_every_part_is_there(page):
     wanted += ["Degree against accuracy", "Confusion matrix of the test nodes", "Ranges"]
     assert set(wanted) <= set(headings(page))
     text = "".join(Outline(page).texts)
+    for fact in ("planetoid Cora", "2,708", "5,278 undirected", "1,433"):
+        assert fact in text
+    assert "The three accuracies are those of the network of the best epoch, without drop" in text
     for fact in ("75.0 %", "1,000 bytes", "8.0x smaller", "5 of 9", "bits: int2", "3.11"):
         assert fact in text
 
@@ -84,6 +87,26 @@ def test_runs_are_compared(two):
     assert {link["href"] for link in outline.all("a")} == {f"#run-{n}" for n in (1, 2, 3)}
     assert {"run-1", "run-2", "run-3"} <= anchors
     assert "not finished" in outline.texts
+
+
+def test_a_run_that_did_not_note_its_graph_has_the_name_in_its_options(tmp_path):
+    old = {name: one for name, one in RESULTS.items() if name != "data"}
+    named = old | {"config": {"data": {"source": "planetoid", "name": "CiteSeer"}}}
+    expected = [(named, "planetoid CiteSeer"), (old, "not recorded")]
+    for number, (results, name) in enumerate(expected):
+        page = render_page([read_run(write_run(tmp_path / str(number), results=results))])
+        assert f"<dt>Data</dt><dd>{name}</dd>" in page
+        assert "<dt>Nodes</dt>" not in page
+
+
+def test_learning_curves_say_when_they_were_measured(tmp_path):
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(write_run(tmp_path / "run")) as writer:
+        for step in range(3):
+            writer.add_scalar("train/accuracy", 0.5, step)
+    page = render_page([read_run(tmp_path / "run")])
+    assert re.search(r"<h3>Accuracy</h3><p>Training nodes: in the training passes, with dr", page)
 
 
 def test_multipliers_that_are_all_zero_are_a_sentence_and_no_chart(tmp_path):
@@ -132,6 +155,7 @@ def test_everything_from_files_is_escaped(tmp_path):
     results = RESULTS | {
         "bits": {HOSTILE: 2},
         "messages": HOSTILE,
+        "data": RESULTS["data"] | {"title": HOSTILE},
         "versions": {HOSTILE: HOSTILE},
     }
     diagnostics = [
