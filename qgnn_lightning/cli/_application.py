@@ -44,6 +44,7 @@ from qgnn_lightning.run import (
     evaluation,
     file_size,
     graph_summary,
+    ignore_requeuing,
     make_blueprint,
     named_memory,
     network_summary,
@@ -277,11 +278,13 @@ class Application(CommandLine):
             weights_only=True,
         )
         if not is_first():
+            ignore_requeuing()
             return
         results = {"best_epoch": self._best.epoch, "epochs": epochs, **self._results(seconds)}
         data = self.datamodule
         write_json(evaluation(self.model.network, data.graph, data.class_names), run.evaluation)
         write_json(results, run.results, indent=2)
+        ignore_requeuing()
         self._say(results_table(results))
         self._say(f"results        {run.results}")
         if self._export is not None:

@@ -48,7 +48,10 @@ def _printing_to(log: Path) -> Iterator[None]:
 
 
 def _fit(arguments: list[str]) -> int:
-    return main(["fit", *arguments])
+    from qgnn_lightning.run import heeding_requeuing
+
+    with heeding_requeuing():
+        return main(["fit", *arguments])
 
 
 def check_options(arguments: list[str]) -> int:

@@ -21,7 +21,7 @@ from qgnn_lightning.run._results import (
     write_json,
 )
 from qgnn_lightning.run._rewind import rewind
-from qgnn_lightning.run._signals import StopOnSignal, Stopped
+from qgnn_lightning.run._signals import StopOnSignal, Stopped, heeding_requeuing, ignore_requeuing
 from qgnn_lightning.run._size import file_size, float32_size, packed_size
 
 __all__ = [
@@ -46,6 +46,8 @@ __all__ = [
     "file_size",
     "float32_size",
     "graph_summary",
+    "heeding_requeuing",
+    "ignore_requeuing",
     "make_blueprint",
     "named_memory",
     "network_summary",

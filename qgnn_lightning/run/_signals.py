@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -11,6 +13,29 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+#: What a system sends to a run whose time is up.
+_REQUEUING = (signal.SIGTERM, signal.SIGUSR1)
+
+
+def ignore_requeuing() -> None:
+    """From now on this process ends as if nobody had asked it to stop: its run is finished.
+
+    An exit code above 128 would put a finished run into the queue again.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in _REQUEUING:
+            signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def heeding_requeuing() -> Iterator[None]:
+    """Undo :func:`ignore_requeuing` at the end, in a process that does more than one run."""
+    before = {number: signal.getsignal(number) for number in _REQUEUING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Stopped(SystemExit):

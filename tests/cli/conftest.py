@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,19 @@ import torch
 from commands import SMALL, Command, Outcome
 
 from qgnn_lightning.cli import main
+from qgnn_lightning.run import heeding_requeuing
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """A finished run heeds no signal any more; this process does."""
+    with heeding_requeuing():
+        yield
 
 
 @pytest.fixture
@@ -45,7 +54,7 @@ def trained(tmp_path_factory) -> Path:
     """Directory of a run that only reading tests share."""
     path = tmp_path_factory.mktemp("trained") / "run"
     torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, heeding_requeuing():
         patch.setattr(sys, "argv", ["qgnn"])
         options = ["--trainer.max_epochs=6", "--model.dropout=0.3", "--observers=false"]
         assert main(["fit", *SMALL, *options, f"--run_dir={path}"]) == 0

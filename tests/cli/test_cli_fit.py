@@ -15,6 +15,8 @@ import yaml
 from commands import SMALL, assert_same_weights, load
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from qgnn_lightning.cli._application import Application
+from qgnn_lightning.cli._worker import _COMMANDS
 from qgnn_lightning.lightning_module import NodeClassifier
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -194,6 +196,27 @@ def test_a_signal_saves_the_last_epoch_and_sets_the_exit_code(fit, qgnn, monkeyp
     assert resumed.code == 0, resumed.err
     assert fit("--run_dir=straight", "--trainer.max_epochs=5").code == 0
     assert_same_weights("run/checkpoints/last.ckpt", "straight/checkpoints/last.ckpt")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_after_the_results_changes_nothing(fit, monkeypatch, number):
+    say = Application._say
+
+    def signalled(self, text):
+        if text.startswith("results "):
+            os.kill(os.getpid(), number)
+        say(self, text)
+
+    monkeypatch.setattr(Application, "_say", signalled)
+    outcome = fit("--run_dir=run", "--trainer.max_epochs=1", "--export=end.safetensors")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert Path("end.safetensors").is_file()
+    # It holds to the end of the process, but not in one that goes on to another run.
+    assert signal.getsignal(number) == signal.SIG_IGN
+    signal.signal(number, signal.SIG_DFL)
+    arguments = [*SMALL, "--run_dir=again", "--trainer.max_epochs=1"]
+    assert _COMMANDS["fit"](arguments) == 0
+    assert signal.getsignal(number) == signal.SIG_DFL
 
 
 def test_fast_dev_run_leaves_nothing(fit, tmp_path):
