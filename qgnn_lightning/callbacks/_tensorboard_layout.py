@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 from torch.utils.tensorboard.summary import hparams
@@ -15,16 +17,27 @@ from qgnn_lightning.callbacks._quantization_error import (
 )
 from qgnn_lightning.callbacks._run_log import tensorboard_writers
 from qgnn_lightning.callbacks._series import step_tag
-from qgnn_lightning.nn import PropagatingNetwork, Propagation, SmoothnessAwarePropagation
+from qgnn_lightning.nn import (
+    DeltaSigmaMessages,
+    PropagatingNetwork,
+    Propagation,
+    SmoothnessAwarePropagation,
+)
 
-#: Hyperparameters that runs mostly differ in: the first columns of the table of runs.
-MAIN_HYPERPARAMETERS = (
+#: What runs are compared by, besides what they mostly differ in; the rest is in ``config.yaml``.
+_COMPARED = (
     "architecture",
-    "bits",
-    "messages",
-    "num_steps",
     "propagation",
     "quantizer",
+    "weight_quantizer",
+    "hidden_features",
+    "dropout",
+    "consistency",
+    "learning_rate",
+    "weight_decay",
+    "smoothing",
+    "step_size",
+    "budget",
 )
 #: Written once, after the training: the curve ``val/accuracy`` ends with the last epoch.
 BEST_ACCURACY = "best/val_accuracy"
@@ -137,14 +150,33 @@ class TensorBoardLayout(Callback):
 
 def _summaries(trainer: Trainer, pl_module: LightningModule) -> tuple[Any, Any, Any]:
     """The table's columns, the run's row, and its end."""
-    found = dict(pl_module.hparams)
-    data = getattr(trainer, "datamodule", None)
-    if data is not None:
-        found |= {name: value for name, value in data.hparams.items() if name not in found}
-    plain = {name: _plain(value) for name, value in found.items() if value is not None}
+    given = dict(pl_module.hparams)
+    # As many as TensorBoard shows at first.
+    first = {
+        "data": getattr(getattr(trainer, "datamodule", None), "title", None),
+        "bits": _bits(given["bits"], given["stage_bits"] or {}),
+        "messages": _messages(pl_module.network),  # type: ignore[arg-type]
+        "num_steps": given["num_steps"],
+        "seed": torch.initial_seed(),
+    }
+    found = first | {name: given[name] for name in _COMPARED}
+    plain = {name: value for name, value in found.items() if value is not None}
     experiment, start, end = hparams(plain, dict.fromkeys(METRICS, 0.0))  # type: ignore[no-untyped-call]
-    _put_first(experiment, MAIN_HYPERPARAMETERS)
+    _put_first(experiment, tuple(first))
     return experiment, start, end
+
+
+def _bits(preset: str, stages: Mapping[str, int]) -> str:
+    """The preset, and the stages that have other bits."""
+    return ", ".join([preset, *(f"{stage} {bits}" for stage, bits in stages.items())])
+
+
+def _messages(network: nn.Module) -> str:
+    """What the network sends, where the option leaves it open too."""
+    delta_sigma = isinstance(network, PropagatingNetwork) and isinstance(
+        network.propagation.messages, DeltaSigmaMessages
+    )
+    return "delta_sigma" if delta_sigma else "direct"
 
 
 def _put_first(experiment: Any, names: tuple[str, ...]) -> None:
@@ -159,10 +191,6 @@ def _put_first(experiment: Any, names: tuple[str, ...]) -> None:
     for info in content.experiment.hparam_infos:
         info.differs = info.name in names
     plugin_data.content = content.SerializeToString()
-
-
-def _plain(value: Any) -> bool | int | float | str:
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def _write(writer: Any, *summaries: Any) -> None:

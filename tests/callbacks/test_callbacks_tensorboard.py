@@ -100,15 +100,17 @@ def test_table_of_runs_has_the_hyperparameters_and_the_metrics(train: Train) -> 
     trainer, _ = train(TensorBoardLayout(), epochs=1, budget=0.25, stage_bits={"input": 8})
     experiment = plugin_data(trainer, "_hparams_/experiment").experiment
     first = {info.name for info in experiment.hparam_infos if info.differs}
-    assert first == {
-        "architecture", "bits", "messages", "num_steps", "propagation", "quantizer"
-    }  # fmt: skip
+    assert first == {"data", "bits", "messages", "num_steps", "seed"}
+    assert len(experiment.hparam_infos) == 17
     metrics = {info.name.tag for info in experiment.metric_infos}
     assert metrics == {"best/val_accuracy", "test/accuracy", "test/loss"}
     hparams = plugin_data(trainer, "_hparams_/session_start_info").session_start_info.hparams
     assert hparams["budget"].number_value == 0.25
-    assert hparams["bits"].string_value == "int2"
-    assert hparams["stage_bits"].string_value == "{'input': 8}"
+    assert hparams["bits"].string_value == "int2, input 8"
+    assert hparams["messages"].string_value == "delta_sigma"
+    assert hparams["data"].string_value == "graph in memory"
+    assert hparams["seed"].number_value == 0
+    assert "download" not in hparams
     assert plugin_data(trainer, "_hparams_/session_end_info").session_end_info.status == 1
 
 
