@@ -25,6 +25,7 @@ from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.cli._refusals import made_of_options
 from qgnn_lightning.cli._stored_arguments import (
     check_agreement,
+    check_epochs,
     check_network,
     check_progress,
     load_checkpoint,
@@ -195,6 +196,7 @@ class CommandLine(LightningCLI):
         teacher = model.pop("teacher_ckpt", None)
         if command == "fit":
             check_progress(checkpoint, f"ckpt_path {path}")
+            check_epochs(checkpoint, self.config[command]["trainer"]["max_epochs"], path)
             if teacher is not None:
                 _check_teacher_is_named(typed, path)
         stored = {"model": _without(model, typed), "data": self._stored_data(data)}

@@ -23,6 +23,8 @@ _PARTS = {
     "global_step": int,
     "pytorch-lightning_version": str,
 }
+#: Where Lightning keeps the number of epochs whose steps are done.
+_EPOCHS_DONE = ("loops", "fit_loop", "epoch_progress", "current", "processed")
 _VERSION = re.compile(r"\d+\.\d+\.\d+((a|b|rc|\.dev|\.post)\d+)?")
 
 #: May differ from the checkpoint; all others decide what its weights and ranges mean.
@@ -153,6 +155,27 @@ def check_progress(checkpoint: Mapping[str, Any], name: str) -> None:
             left += one.values()
         elif not isinstance(one, int) or one < 0:
             raise UsageError(f"{name} does not say how far its training had come")
+
+
+def check_epochs(checkpoint: Mapping[str, Any], max_epochs: int | None, path: str) -> None:
+    """Refuse to go on for fewer epochs than were done.
+
+    Args:
+        checkpoint: A loaded checkpoint, whose progress is whole numbers.
+        max_epochs: Epochs in all; ``None`` or -1 is without end.
+        path: The checkpoint.
+
+    Raises:
+        UsageError: If there are fewer.
+    """
+    found: Any = checkpoint
+    for part in _EPOCHS_DONE:
+        found = found.get(part) if isinstance(found, dict) else None
+    if isinstance(found, int) and max_epochs is not None and 0 <= max_epochs < found:
+        raise UsageError(
+            f"--trainer.max_epochs is {max_epochs}, but {found} epochs are done in ckpt_path "
+            f"{path}: name more of them to train on, or {found} to test only"
+        )
 
 
 def _shapes(state: Mapping[str, Any]) -> dict[str, tuple[torch.Size, bool]]:

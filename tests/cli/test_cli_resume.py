@@ -75,3 +75,19 @@ def test_what_contradicts_is_refused(fit):
     outcome = fit("--resume=auto", "--run_dir=run", "--ckpt_path=a.ckpt")
     assert outcome.code == 2
     assert "leave out --ckpt_path" in outcome.err
+
+
+def test_fewer_epochs_than_are_done_are_refused_and_the_run_keeps_everything(fit):
+    assert fit("--run_dir=run").code == 0
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    for options in (["--resume=auto", "--run_dir=run"], ["--ckpt_path=run/checkpoints/last.ckpt"]):
+        outcome = fit("--trainer.max_epochs=2", *options)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err == (
+            "qgnn fit: error: --trainer.max_epochs is 2, but 3 epochs are done in ckpt_path "
+            "run/checkpoints/last.ckpt: name more of them to train on, or 3 to test only\n"
+        )
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
+    assert fit("--trainer.max_epochs=3", "--resume=auto", "--run_dir=run").code == 0
+    assert fit("--trainer.max_epochs=-1", "--trainer.max_steps=4", "--resume=auto",
+               "--run_dir=run").code == 0  # fmt: skip
