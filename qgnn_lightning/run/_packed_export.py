@@ -20,7 +20,8 @@ class PackedExport(Callback):
         path: The file, ends in ``.safetensors``.
 
     Raises:
-        ValueError: If the name or the folder of the file cannot be used.
+        ValueError: If the name is wrong, or there is no such folder.
+        PermissionError: If the folder cannot be written to.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +31,7 @@ class PackedExport(Callback):
         if not path.parent.is_dir():
             raise ValueError(f"export: there is no folder {path.parent}")
         if not os.access(path.parent, os.W_OK):
-            raise ValueError(f"export: the folder {path.parent} cannot be written to")
+            raise PermissionError(f"export: the folder {path.parent} cannot be written to")
         self.path = path
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

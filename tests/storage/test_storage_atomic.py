@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -59,3 +62,42 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
         assert path.exists()
     remove_unfinished(tmp_path)
     assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_the_next_writer_removes_what_killed_ones_have_left_and_nothing_else(tmp_path):
+    target = tmp_path / "a.csv"
+    code = (
+        "import os, pathlib, sys\nfrom qgnn_lightning.storage import atomic_path\n"
+        "with atomic_path(pathlib.Path(sys.argv[1])) as path:\n"
+        "    path.write_text('half')\n    print(path, flush=True)\n    sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(target)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as killed, subprocess.Popen(command, **pipes) as alive:
+        left, held = (tmp_path / one.stdout.readline().strip() for one in (killed, alive))
+        killed.kill()
+        killed.wait()
+        mine = [tmp_path / name for name in (".unfinished-notes", ".unfinished-a.ckpt", "b.csv")]
+        young = tmp_path / ".unfinished-abcdefgh.csv"
+        for path in mine:
+            path.touch()
+        for path in (left, held, *mine):
+            os.utime(path, (time.time() - 60,) * 2)
+        young.touch()
+        with atomic_path(target) as path:
+            path.write_text("whole")
+        assert set(tmp_path.iterdir()) == {target, held, young, *mine}
+        alive.communicate("")
+        assert alive.returncode == 0
+    assert target.read_text() == "half"
+
+
+def test_a_link_is_not_followed(tmp_path):
+    link, aim = tmp_path / ".unfinished-abcdefgh", tmp_path / "aim"
+    aim.touch()
+    link.symlink_to(aim)
+    os.utime(aim, (0, 0))
+    with atomic_path(tmp_path / "file") as path:
+        path.touch()
+    assert link.is_symlink()
+    assert aim.exists()
