@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -74,8 +74,11 @@ def remove_unfinished(folder: Path) -> None:
 def _remove_abandoned(folder: Path) -> None:
     """Remove unfinished files whose process is gone: nobody holds their lock any more.
 
-    A file whose process cannot be asked for, on another machine perhaps, is left alone.
+    A file whose process cannot be asked for, on another machine perhaps, is left alone; on Windows
+    all of them are.
     """
+    if sys.platform == "win32":
+        return
     for path in folder.glob(f"{_UNFINISHED}*"):
         if _TEMPORARY.fullmatch(path.name):
             with suppress(OSError):
@@ -97,8 +100,12 @@ def _lock(handle: int) -> None:
     """Hold a file until it is closed, or the process ends.
 
     Raises:
-        BlockingIOError: If another process holds it.
+        OSError: If another process holds it, or there are no such locks.
     """
+    if sys.platform == "win32":
+        raise OSError("no locks of this kind")
+    import fcntl
+
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
