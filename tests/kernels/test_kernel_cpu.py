@@ -111,6 +111,25 @@ def test_hub_of_120_000_neighbours(isa: str, num_bits: int) -> None:
         assert_same_propagation(x0, graph, step_grids, StepCoefficients(0.0, 0.9, 0.1), form=form)
 
 
+@pytest.mark.parametrize("zero_point", [0, 1, 3])
+@pytest.mark.parametrize("form", ["direct", "delta_sigma"])
+def test_propagation_widens_exactly_where_sums_would_overflow(isa, zero_point, form) -> None:  # type: ignore[no-untyped-def]
+    degrees = (84, 85, 86, 170, 171, 255, 256, 5461, 10922, 10923, 16383, 16384, 21846, 32768)
+    nodes = len(degrees)
+    rowptr = torch.tensor((0, *degrees)).cumsum(0)
+    generator = torch.Generator().manual_seed(zero_point)
+    drawn = torch.randint(nodes, (int(rowptr[-1]),), generator=generator)
+    alike = torch.arange(int(rowptr[-1])) % 2  # the first two nodes send the same in all features
+    x0 = random_features(nodes, 66, seed=1)
+    x0[0], x0[1] = 1e6, 1e6
+    for col in (drawn, alike):
+        graph = PackedGraph.from_csr(rowptr, col.int())
+        step_grids = [Grid(2, 0.5, zero_point)] * 3
+        weights = StepCoefficients(0.0, 0.9, 0.1)
+        assert_same_propagation(x0, graph, step_grids, weights, form=form)
+        assert_same_propagation(-x0, graph, step_grids, weights, form=form)
+
+
 @given(
     width=st.sampled_from(WIDTHS),
     num_bits=st.sampled_from((2, 4, 8)),
