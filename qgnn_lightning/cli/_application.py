@@ -39,6 +39,7 @@ from qgnn_lightning.run import (
     RunLogger,
     StopOnSignal,
     Stopped,
+    Trial,
     check_memory,
     environment,
     evaluation,
@@ -123,13 +124,15 @@ class Application(CommandLine):
         """
         if not self.options["observers"]:
             self._parser(self.subcommand).callback_keys.clear()
-        if self._quiet:
+        if self._quiet or self._dry_run:
             kwargs["enable_progress_bar"] = False
         plugins = self._get(self.config_init, "trainer")["plugins"] or []
         given = plugins if isinstance(plugins, list) else [plugins]
         kwargs["plugins"] = [*given, CheckpointFiles()]
         if self.subcommand != "fit" or self._leaves_nothing:
             kwargs |= {"logger": False, "callbacks": self._callbacks()}
+            if self._dry_run:
+                kwargs |= {"enable_checkpointing": False, "min_epochs": None, "min_steps": None}
         else:
             self._check_teacher()
             self._run = make_run_directory(self.options, self._checkpoint)
@@ -139,7 +142,11 @@ class Application(CommandLine):
     @property
     def _leaves_nothing(self) -> bool:
         """Whether a training makes no directory."""
-        return bool(self.options["trainer"]["fast_dev_run"] or self.options["dry_run"])
+        return bool(self.options["trainer"]["fast_dev_run"] or self._dry_run)
+
+    @property
+    def _dry_run(self) -> bool:
+        return self.subcommand == "fit" and bool(self.options["dry_run"])
 
     @property
     def _quiet(self) -> bool:
@@ -192,7 +199,8 @@ class Application(CommandLine):
         wanted = self._get(self.config_init, "trainer")
         given = wanted["callbacks"] or []
         callbacks = list(given) if isinstance(given, list) else [given]
-        if wanted["enable_progress_bar"] is not False and not self._quiet:
+        silent = self._quiet or self._dry_run
+        if wanted["enable_progress_bar"] is not False and not silent:
             callbacks.append(EpochProgress())
         return callbacks
 
@@ -213,11 +221,9 @@ class Application(CommandLine):
             model: The model.
             datamodule: The data.
         """
-        if self.options["dry_run"]:
+        if self._dry_run:
             self._check_teacher()
-            length = self.trainer.max_epochs, self.options["data"]["steps_per_epoch"]
-            place = self.options["run_dir"] or experiment_folder(self.options) / "version_N"
-            self._say(plan_table(plan_training(model, datamodule.graph), length, str(place)))
+            self._try(model, datamodule)
             return
         if self._run is not None and is_first():
             self._say(f"run directory  {self._run.path}")
@@ -244,6 +250,16 @@ class Application(CommandLine):
         seconds = time.perf_counter() - before
         if self._run is not None:
             self._finish(self._run, seconds)
+
+    def _try(self, model: NodeClassifier, datamodule: GraphDataModule) -> None:
+        """Print what a training would take; several devices are not tried."""
+        plan, trial = plan_training(model, datamodule.graph), Trial()
+        if self.trainer.world_size == 1:
+            self.trainer.callbacks.append(trial)  # type: ignore[attr-defined]
+            self.trainer.fit(model, datamodule=datamodule)
+        if is_first():
+            place = self.options["run_dir"] or experiment_folder(self.options) / "version_N"
+            print(plan_table(plan, self.trainer.max_epochs, trial, str(place)))
 
     def _lost(self, error: Exception) -> str:
         saved = self._run is not None and self._run.last.is_file()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgnn_lightning.run import TrainingPlan
+from qgnn_lightning.run import TrainingPlan, Trial
 
 
 def _describe_network(summary: dict[str, Any]) -> str:
@@ -44,34 +44,37 @@ def _size(packed: int, float32: int, file: int | None) -> str:
     return f"{size:,} bytes ({what}), {float32 / size:.1f}x smaller than float32"
 
 
-def plan_table(plan: TrainingPlan, length: tuple[int | None, int], place: str) -> str:
+def plan_table(plan: TrainingPlan, epochs: int | None, trial: Trial, place: str) -> str:
     """What a training would do, one fact per line.
 
     Args:
-        plan: What was measured in one step.
-        length: Epochs (``None`` or -1: without end) and optimizer steps in each.
+        plan: Its sizes.
+        epochs: How many there will be; ``None`` or -1 is without end.
+        trial: The epochs that were tried.
         place: The directory of the run.
     """
-    epochs, steps = length
-    seconds = steps * plan.step_seconds + plan.evaluation_seconds
     endless = epochs is None or epochs < 0
+    seconds = trial.epoch_seconds
     total = "" if endless else f"about {_duration(seconds * (epochs or 0))} in all, "
     limit = "no limit of" if endless else f"{epochs:,}"
+    steps = f", optimizer steps in each: {trial.num_steps:,}" if trial.num_steps else ""
+    tried = "1 epoch" if trial.num_epochs == 1 else f"{trial.num_epochs} epochs"
+    time = f"{total}{_duration(seconds)} per epoch: {tried} tried, without logs and checkpoints"
     size = plan.summary["size_bytes"]
     rows = {
         "graph": f"{plan.num_nodes:,} nodes, {plan.num_edges:,} entries of the adjacency",
         "network": _describe_network(plan.summary),
         "size": f"{size['packed']:,} bytes of codes, scales and biases, "
         f"{size['float32']:,} in float32",
-        "training": f"{limit} epochs, optimizer steps in each: {steps:,}",
-        "time": f"{total}{_duration(seconds)} per epoch without observers and checkpoints",
+        "training": f"{limit} epochs{steps}",
+        "time": time if trial.num_epochs else "not tried: there is one device to be tried on only",
         "states": f"{mebibytes(plan.state_bytes)}: weights, buffers, gradients, optimizer",
         "activations": f"{mebibytes(plan.activation_bytes)} kept for the gradients",
         "peak memory": f"{mebibytes(plan.peak_bytes)} of tensors, the graph included (estimated)",
         "run directory": place,
     }
     lines = [f"{name:<15}{value}" for name, value in rows.items()]
-    return "\n".join([*lines, "dry run: nothing was trained or written"])
+    return "\n".join([*lines, "dry run: nothing was kept or written"])
 
 
 def mebibytes(size: int) -> str:

@@ -23,6 +23,7 @@ from qgnn_lightning.run._results import (
 from qgnn_lightning.run._rewind import rewind
 from qgnn_lightning.run._signals import StopOnSignal, Stopped, heeding_requeuing, ignore_requeuing
 from qgnn_lightning.run._size import file_size, float32_size, packed_size
+from qgnn_lightning.run._trial import Trial
 
 __all__ = [
     "BestCheckpoint",
@@ -40,6 +41,7 @@ __all__ = [
     "StopOnSignal",
     "Stopped",
     "TrainingPlan",
+    "Trial",
     "check_memory",
     "environment",
     "evaluation",

@@ -1,9 +1,7 @@
-"""What a training takes, from one step on a copy of the network."""
+"""What a training keeps in memory, from one pass of a copy of the network."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +19,7 @@ _ADAM_STATES = 2
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Sizes and times of a training on a whole graph.
+    """Sizes of a training on a whole graph.
 
     Args:
         summary: Bits, messages and size of the network.
@@ -30,8 +28,6 @@ class TrainingPlan:
         state_bytes: Weights, buffers, gradients and the optimizer's states.
         activation_bytes: What the forward pass keeps for the gradients.
         graph_bytes: Features, adjacency, labels and masks.
-        step_seconds: One forward and backward pass.
-        evaluation_seconds: One forward pass in evaluation mode.
     """
 
     summary: dict[str, Any]
@@ -40,8 +36,6 @@ class TrainingPlan:
     state_bytes: int
     activation_bytes: int
     graph_bytes: int
-    step_seconds: float
-    evaluation_seconds: float
 
     @property
     def peak_bytes(self) -> int:
@@ -50,9 +44,7 @@ class TrainingPlan:
 
 
 def plan_training(model: NodeClassifier, batch: GraphBatch) -> TrainingPlan:
-    """Try one step on a network of the same shape; the model is left alone.
-
-    The first pass, in which the quantizers look for their ranges, does not count.
+    """Try one pass of a network of the same shape; the model is left alone.
 
     Args:
         model: The model, with or without a network.
@@ -60,13 +52,8 @@ def plan_training(model: NodeClassifier, batch: GraphBatch) -> TrainingPlan:
     """
     sizes = {"num_features": batch.num_features, "num_classes": batch.num_classes}
     network = NodeClassifier(**{**dict(model.hparams), **sizes}).network
-    _descend(network, batch)
-    kept, _ = _kept_bytes(network, batch)
-    network.zero_grad()
-    step_seconds = _seconds(lambda: _descend(network, batch))
-    network.eval()
-    with torch.no_grad():
-        evaluation_seconds = _seconds(lambda: network(batch.x, batch.adjacency))
+    _loss(network, batch)  # the quantizers look for their ranges
+    kept = _kept_bytes(network, batch)
     weights = sum(map(_num_bytes, network.parameters()))
     return TrainingPlan(
         summary=network_summary(network),
@@ -75,13 +62,7 @@ def plan_training(model: NodeClassifier, batch: GraphBatch) -> TrainingPlan:
         state_bytes=(2 + _ADAM_STATES) * weights + sum(map(_num_bytes, network.buffers())),
         activation_bytes=kept,
         graph_bytes=sum(map(_num_bytes, _graph_tensors(batch))),
-        step_seconds=step_seconds,
-        evaluation_seconds=evaluation_seconds,
     )
-
-
-def _descend(network: nn.Module, batch: GraphBatch) -> None:
-    _loss(network, batch).backward()  # type: ignore[no-untyped-call]
 
 
 def _loss(network: nn.Module, batch: GraphBatch) -> Tensor:
@@ -89,7 +70,7 @@ def _loss(network: nn.Module, batch: GraphBatch) -> Tensor:
     return nn.functional.cross_entropy(scores, batch.y[batch.train_mask])
 
 
-def _kept_bytes(network: nn.Module, batch: GraphBatch) -> tuple[int, Tensor]:
+def _kept_bytes(network: nn.Module, batch: GraphBatch) -> int:
     """Bytes that autograd holds between the two passes, each piece of memory once.
 
     Weights, buffers and the graph are there anyway and do not count.
@@ -107,7 +88,8 @@ def _kept_bytes(network: nn.Module, batch: GraphBatch) -> tuple[int, Tensor]:
 
     with saved_tensors_hooks(note, lambda tensor: tensor):
         loss = _loss(network, batch)
-    return sum(kept.values()), loss
+    del loss  # what is kept, is kept until here
+    return sum(kept.values())
 
 
 def _graph_tensors(batch: GraphBatch) -> list[Tensor]:
@@ -122,9 +104,3 @@ def _graph_tensors(batch: GraphBatch) -> list[Tensor]:
 
 def _num_bytes(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    before = time.perf_counter()
-    call()
-    return time.perf_counter() - before

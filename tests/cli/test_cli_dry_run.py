@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from commands import assert_same_weights, load
 
 from qgnn_lightning.data import GraphBatch
 from qgnn_lightning.lightning_module import NodeClassifier
-from qgnn_lightning.run import plan_training
+from qgnn_lightning.run import Trial, plan_training
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def test_a_dry_run_tells_sizes_and_leaves_nothing(fit, tmp_path):
     assert facts["training"] == "3 epochs, optimizer steps in each: 1"
     assert facts["graph"].startswith("60 nodes, ")
     assert "run directory  runs/block_model_int2/version_N" in outcome.out
-    assert outcome.out.endswith("dry run: nothing was trained or written\n")
+    assert outcome.out.endswith("dry run: nothing was kept or written\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -41,6 +43,46 @@ def test_a_dry_run_checks_what_a_run_would_check(fit):
     outcome = fit("--dry_run", "--model.teacher_ckpt=none.ckpt")
     assert outcome.code == 2
     assert "teacher_ckpt must be a checkpoint file" in outcome.err
+
+
+def test_a_dry_run_tells_its_time_and_on_what_it_rests(fit, monkeypatch):
+    def slow(self, *_):
+        time.sleep(0.05)
+
+    monkeypatch.setattr(NodeClassifier, "on_train_epoch_start", slow)
+    outcome = fit("--dry_run", "--trainer.max_epochs=1000")
+    (line,) = (line for line in outcome.out.splitlines() if line.startswith("time "))
+    found = re.fullmatch(
+        r"time +about (\d+) s in all, (\d+) ms per epoch: 21 epochs tried, without logs and .*",
+        line,
+    )
+    assert found is not None, line
+    assert int(found[1]) == pytest.approx(int(found[2]), abs=1)
+    assert 50 <= int(found[2]) < 500
+    assert "per epoch: 1 epoch tried" in fit("--dry_run", "--trainer.max_epochs=1").out
+
+
+def test_a_trial_stops_where_epochs_are_long_and_leaves_out_the_first(monkeypatch):
+    trainer = SimpleNamespace(num_training_batches=7, accumulate_grad_batches=2, should_stop=False)
+    trial, clock = Trial(), iter([100.0, 110.0, 112.0, 115.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    trial.on_train_start(trainer, None)
+    stops = []
+    for _ in range(3):
+        trial.on_train_epoch_end(trainer, None)
+        stops.append(trainer.should_stop)
+    assert stops == [False, False, True]
+    assert (trial.num_epochs, trial.epoch_seconds, trial.num_steps) == (2, 2.5, 4)
+
+
+def test_parts_are_counted_as_steps(fit):
+    parts = ["--data.batching=partitions", "--data.num_partitions=6", "--data.partitioner=random"]
+    outcome = fit("--dry_run", *parts, "--data.partitions_per_batch=2")
+    assert "3 epochs, optimizer steps in each: 3" in outcome.out, outcome
+
+
+def test_a_dry_run_speaks_though_nothing_else_does(fit):
+    assert "in float32" in fit("--dry_run", "--quiet").out
 
 
 def test_states_are_counted(batch):
@@ -53,7 +95,6 @@ def test_states_are_counted(batch):
     adjacency = 8 * (51 + batch.adjacency.num_edges) + 4 * 50
     assert plan.graph_bytes == 4 * 50 * 6 + 2 * 8 * 50 + 3 * 50 + adjacency
     assert plan.peak_bytes == plan.state_bytes + plan.activation_bytes + plan.graph_bytes
-    assert min(plan.step_seconds, plan.evaluation_seconds) > 0
 
 
 def test_activations_grow_by_what_a_step_keeps(batch):
