@@ -12,7 +12,7 @@ from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._data import data_parser
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._html_report import report_parser
-from qgnn_lightning.cli._packed import export_parser, info_parser
+from qgnn_lightning.cli._packed_commands import export_parser, info_parser
 from qgnn_lightning.cli._predict_packed import predict_packed_parser
 from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.cli._study import seeds_parser, study_parser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,23 +18,35 @@ def check_config_files(arguments: Sequence[str]) -> None:
     """Raise an error that names the file where one does not hold options.
 
     Args:
-        arguments: The command line. Files that do not exist are left to the parser.
+        arguments: The command line.
 
     Raises:
         UsageError: With the file and what is wrong in it.
     """
-    for path in _config_files(arguments):
+    for given in _config_files(arguments):
+        path = Path(given)
         if path.is_file():
             _check(path)
+        elif path.exists():
+            raise UsageError(f"--config: Path is not a file: {given}")
+        elif isinstance(_as_yaml(given), str):  # and not options as they stand in a file
+            raise UsageError(f"--config: File does not exist: {given}")
 
 
-def _config_files(arguments: Sequence[str]) -> Iterator[Path]:
+def _config_files(arguments: Sequence[str]) -> Iterator[str]:
     for position, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if name in _OPTIONS and equals:
-            yield Path(value)
+            yield value
         elif name in _OPTIONS and position + 1 < len(arguments):
-            yield Path(arguments[position + 1])
+            yield arguments[position + 1]
+
+
+def _as_yaml(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def _check(path: Path) -> None:

@@ -11,8 +11,10 @@ import traceback
 from collections.abc import Sequence
 
 from qgnn_lightning import __version__
+from qgnn_lightning.cli._config_files import check_config_files
 from qgnn_lightning.cli._errors import FAILED, UsageError, complain, exit_code
 from qgnn_lightning.cli._loading import loading
+from qgnn_lightning.cli._option_names import check_option_names
 
 COMMANDS = {
     "fit": "train a network, test its best epoch, and write results.json",
@@ -34,8 +36,8 @@ _RUNNERS = {
     "seeds": ("_study", "run_seeds"),
     "study": ("_study", "run_study"),
     "data": ("_data", "run_data"),
-    "export": ("_packed", "run_export"),
-    "info": ("_packed", "run_info"),
+    "export": ("_packed_commands", "run_export"),
+    "info": ("_packed_commands", "run_info"),
     "list": ("_list", "run_list"),
     "report": ("_html_report", "run_report"),
     "bench": ("_bench", "run_bench"),
@@ -132,6 +134,9 @@ def _run(command: str, arguments: list[str], started: float) -> None:
         packed = f"{command} --packed"
         command = packed if packed in _RUNNERS else command
     name, function = _RUNNERS.get(command, ("_application", "run"))
+    if command not in _RUNNERS:
+        check_config_files(arguments[1:])
+        check_option_names(arguments[1:])
     with loading("--quiet" in arguments):
         module = importlib.import_module(f"qgnn_lightning.cli.{name}")
     if command == "completion":

@@ -1,11 +1,9 @@
-"""``qgnn export`` and ``qgnn info``: packed networks from checkpoints, and what is in either."""
+"""Packed networks from checkpoints, and what is in either."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._stored_arguments import (
     check_network,
@@ -24,25 +22,18 @@ from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.nn import GraphNetwork
 from qgnn_lightning.run import file_size, float32_size
 
-PACKED_SUFFIX = ".safetensors"
 
-
-def run_export(arguments: list[str]) -> None:
+def write_packed(checkpoint: Path, output: Path) -> None:
     """Pack a checkpoint into one file.
 
     Args:
-        arguments: What stands behind ``qgnn export``.
+        checkpoint: The checkpoint.
+        output: The file.
 
     Raises:
-        UsageError: If the checkpoint or the output cannot be used.
+        UsageError: If it is not a checkpoint of this program.
     """
-    options = export_parser().parse_args(arguments)
-    output: Path = options.output
-    if output.suffix != PACKED_SUFFIX:
-        raise UsageError(f"--output must end in {PACKED_SUFFIX}, got {output.name!r}")
-    if not output.parent.is_dir():
-        raise UsageError(f"--output: there is no folder {output.parent}")
-    network = trained_network(options.checkpoint)
+    network = trained_network(checkpoint)
     packed = freeze(network)
     save_packed(packed, output)
     content = sum(part.num_bytes for part in describe_packed(packed))
@@ -52,23 +43,24 @@ def run_export(arguments: list[str]) -> None:
     )
 
 
-def run_info(arguments: list[str]) -> None:
-    """Print the parts of a checkpoint or of a packed file.
+def print_packed_parts(path: Path) -> None:
+    """Print the parts of a packed file.
 
     Args:
-        arguments: What stands behind ``qgnn info``.
+        path: The file.
+    """
+    print(parts_table(_with_header(describe_packed(load_packed(path)), path)))
+
+
+def print_parts(path: Path) -> None:
+    """Print the parts of the network in a checkpoint.
+
+    Args:
+        path: The checkpoint.
 
     Raises:
-        UsageError: If there is no such file.
+        UsageError: If it is not a checkpoint of this program.
     """
-    path: Path = info_parser().parse_args(arguments).file
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder: name a checkpoint or a packed file in it")
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}")
-    if path.suffix == PACKED_SUFFIX:
-        print(parts_table(_with_header(describe_packed(load_packed(path)), path)))
-        return
     network = trained_network(path)
     print(parts_table(describe_network(network)))
     packed = file_size(network)
@@ -80,29 +72,6 @@ def _with_header(parts: list[Part], path: Path) -> list[Part]:
     """Parts that add up to the size of the file."""
     header = path.stat().st_size - sum(part.num_bytes for part in parts)
     return [*parts, Part("header of the file", None, "", (), header)]
-
-
-def export_parser() -> argparse.ArgumentParser:
-    """The options of ``qgnn export``."""
-    parser = ArgumentParser(
-        "qgnn export",
-        description="Pack a trained checkpoint into one small file of real integers.",
-    )
-    parser.add_argument("checkpoint", type=Path, help="checkpoint of a trained network")
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, help=f"file to write, ends in {PACKED_SUFFIX}"
-    )
-    return parser
-
-
-def info_parser() -> argparse.ArgumentParser:
-    """The options of ``qgnn info``."""
-    parser = ArgumentParser(
-        "qgnn info",
-        description="Layers, bits, scales and bytes of a checkpoint or a packed network.",
-    )
-    parser.add_argument("file", type=Path, help="checkpoint or packed network")
-    return parser
 
 
 def trained_network(path: Path, option: str = "checkpoint") -> GraphNetwork:

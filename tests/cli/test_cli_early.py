@@ -1,0 +1,74 @@
+"""Slips are answered before torch is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from inspect import signature
+from pathlib import Path
+
+import pytest
+
+from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._option_names import _CLASSES, _arguments, check_option_names
+from qgnn_lightning.data import GraphDataModule
+from qgnn_lightning.lightning_module import NodeClassifier
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fitt"], "unknown command 'fitt': did you mean fit?"),
+        (["fit", "--modle.bits", "2"], "unknown option --modle.bits: did you mean --model.bits?"),
+        (["test", "--data.sorce=x"], "unknown option --data.sorce: did you mean --data.source?"),
+        (["fit", "--model.foo.bar=1"], "unknown option --model.foo.bar (see --help)"),
+        (["fit", "-c", "none.yaml"], "--config: File does not exist: none.yaml"),
+        (["fit", "-c", "."], "--config: Path is not a file: ."),
+        (["info", "none"], "there is no file none"),
+        (["export", "none", "-o", "a.bin"], "--output must end in .safetensors, got 'a.bin'"),
+    ],
+)
+def test_without_torch(arguments, message, tmp_path):
+    code = (
+        "import sys\nfrom qgnn_lightning.cli import main\n"
+        f"code = main({arguments!r})\n"
+        "assert not {'torch', 'lightning', 'jsonargparse'} & set(sys.modules)\n"
+        "sys.exit(code)"
+    )
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert message in done.stderr
+
+
+def test_the_names_in_the_source_are_those_of_the_classes():
+    for group, kind in (("model", NodeClassifier), ("data", GraphDataModule)):
+        assert _arguments(*_CLASSES[group]) == list(signature(kind).parameters)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--model.bits", "--model.stage_bits.input=2", "--model.stage_bits+={}", "--data.root=a.b",
+        "--trainer.max_epochs", "--trainer.logger.init_args.save_dir=a", "--figures.foo", "--model",
+        "--oversmoothing.every_n_epochs", "--optimizer.lr", "a.b", "-c", "--run_dir=a.b",
+    ],
+)  # fmt: skip
+def test_what_may_be_right_is_left_to_the_parser(option):
+    check_option_names([option])
+
+
+def test_options_as_they_stand_in_a_file_are_no_missing_file(qgnn):
+    outcome = qgnn("fit", "--config={model: {num_steps: 0}}")
+    assert (outcome.code, outcome.err) == (
+        2,
+        "qgnn fit: error: num_steps must be at least 1, got 0\n",
+    )
+
+
+def test_a_misspelt_group_is_refused():
+    with pytest.raises(UsageError, match=r"--dat\.name: did you mean --data\.name\?"):
+        check_option_names(["--dat.name", "Cora"])
