@@ -45,7 +45,7 @@ SIZES = [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 25_
 CANDIDATES = ["fp32-bag", "fp32-sum", "int8-direct", "int4-direct", "int2-direct", "int2-delta"]
 #: Undirected edges per node of ogbn-arxiv.
 EDGES_PER_NODE = 1_157_799 / 169_343
-ROWPTR_BYTES, COL_BYTES, FLOAT_BYTES = 8, 4, 4
+ROWPTR_BYTES, COL_BYTES, FLOAT_BYTES, CARRIED_BYTES = 8, 4, 4, 2
 #: Arrays of float32 features that are there at the same time, at most.
 LARGEST_NUMBER_OF_ARRAYS = 12
 #: Memory of the graph while it is drawn, per non-zero.
@@ -68,9 +68,9 @@ class Bytes:
 def moved_bytes(name: str, num_nodes: int, num_nonzeros: int, num_features: int) -> Bytes:
     """The model: index, messages of the neighbours, state of the node itself.
 
-    A float32 step reads the restart and writes the result. A packed step reads the input for the
-    restart (float32) and writes packed codes; delta-sigma also reads and writes its residual, of
-    16 bits here.
+    A float32 step reads the restart and writes the result. A packed step writes packed codes and
+    reads the restart, in 16 bits; delta-sigma reads and writes its residual instead, of 16 bits
+    too.
 
     Args:
         name: The candidate.
@@ -82,9 +82,9 @@ def moved_bytes(name: str, num_nodes: int, num_nonzeros: int, num_features: int)
     row, own = floats, 2 * floats
     if name.startswith("int"):
         row = kernels.PackedLayout(num_features, int(name[3])).row_bytes
-        own = floats + row
+        own = row + CARRIED_BYTES * num_features
     if name.endswith("-delta"):
-        own = row + 2 * 2 * num_features
+        own += CARRIED_BYTES * num_features
     index = COL_BYTES * num_nonzeros + ROWPTR_BYTES * num_nodes
     if name == "fp32-bag":
         index += FLOAT_BYTES * num_nonzeros
