@@ -235,4 +235,4 @@ def test_the_model_of_moved_bytes(scaling):
     assert direct == sorted(direct, reverse=True)
     index = 1000 * 4 + 100 * 8
     assert moved["fp32-sum"].gathered == index + 1000 * 512 + 100 * 1024
-    assert moved["int2-direct"].gathered == index + 1000 * 32 + 100 * (512 + 32)
+    assert moved["int2-direct"].gathered == index + 1000 * 32 + 100 * (256 + 32)
