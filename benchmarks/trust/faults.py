@@ -208,7 +208,7 @@ def run(cell: Cell, begin: Path, folder: Path) -> dict[str, object]:
     return {
         "fault": cell.fault,
         "command": cell.command,
-        "message": error.getvalue().strip(),
+        "message": error.getvalue().strip().replace(f"{folder}/", ""),
         "code": code,
         "left": {name: files for name, files in changes.items() if files},
     }
