@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from functools import cached_property
@@ -10,43 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
 
 from qgnn_lightning.callbacks import BEST_ACCURACY, Subject, measure_all
-from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._errors import UsageError, describe
-from qgnn_lightning.cli._packed import trained_network
+from qgnn_lightning.cli._preparation import Preparation
 from qgnn_lightning.cli._processes import LostProcessError, is_first, is_lost_process
 from qgnn_lightning.cli._quiet import quiet
-from qgnn_lightning.cli._refusals import made_of_options
 from qgnn_lightning.cli._remarks import hint_at_features, note, remarks_on_training
 from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
-from qgnn_lightning.cli._run_place import experiment_folder, make_run_directory, take_over
+from qgnn_lightning.cli._run_place import experiment_folder
 from qgnn_lightning.data import GraphDataModule
-from qgnn_lightning.deploy import check_packable
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.objectives import NonFiniteError
 from qgnn_lightning.run import (
-    BestCheckpoint,
     CheckpointError,
-    CheckpointFiles,
-    DataArguments,
-    EpochProgress,
-    LastCheckpoint,
     PackedExport,
-    RandomState,
     RunDirectory,
-    RunLogger,
-    StopOnSignal,
     Stopped,
     Trial,
-    check_memory,
     environment,
     evaluation,
     file_size,
     graph_summary,
     ignore_requeuing,
-    make_blueprint,
     named_memory,
     network_summary,
     plan_training,
@@ -55,7 +40,6 @@ from qgnn_lightning.run import (
     write_json,
     write_predictions,
 )
-from qgnn_lightning.storage import atomic_path
 
 
 def run(arguments: list[str], started: float) -> None:
@@ -69,12 +53,7 @@ def run(arguments: list[str], started: float) -> None:
         Application(arguments, started)
 
 
-#: Numbers in a hidden layer below which a second thread costs more than it brings: on Cora with
-#: 64 hidden features (173,000) two threads took 20 s to train, and one 17.6 s.
-_LARGE_ENOUGH_FOR_THREADS = 2**20
-
-
-class Application(CommandLine):
+class Application(Preparation):
     """``fit``, ``validate``, ``test`` and ``predict`` for :class:`NodeClassifier`.
 
     Args:
@@ -84,135 +63,11 @@ class Application(CommandLine):
 
     def __init__(self, arguments: list[str], started: float) -> None:
         self._started = started
-        self._run: RunDirectory | None = None
-        self._best: BestCheckpoint | None = None
-        self._export: PackedExport | None = None
-        self._random_state = RandomState()
         super().__init__(arguments)
-
-    @cached_property
-    def plain_config(self) -> dict[str, Any]:
-        """The options that another run can be started with, as plain values."""
-        config: dict[str, Any] = json.loads(self.dump("json"))
-        return config
-
-    @property
-    def _checkpoint(self) -> Path | None:
-        return None if self.ckpt_path is None else Path(self.ckpt_path)
-
-    def instantiate_classes(self) -> None:
-        """Make everything and check it, before anything is written into the run's directory."""
-        try:
-            super().instantiate_classes()
-            with named_memory(self.model):
-                self._load_data()
-            if self.subcommand == "fit":
-                self._check_network()
-            if self._run is not None and is_first():
-                take_over(self._run, self.options, self._checkpoint, self.stored_step)
-                self._write_config(self._run)
-        except BaseException:
-            if self._run is not None and is_first():
-                self._run.discard_if_unused()
-            raise
-
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the directory of the run and the trainer.
-
-        Args:
-            kwargs: Arguments of the trainer.
-        """
-        if not self.options["observers"]:
-            self._parser(self.subcommand).callback_keys.clear()
-        if self._quiet or self._dry_run:
-            kwargs["enable_progress_bar"] = False
-        plugins = self._get(self.config_init, "trainer")["plugins"] or []
-        given = plugins if isinstance(plugins, list) else [plugins]
-        kwargs["plugins"] = [*given, CheckpointFiles()]
-        if self.subcommand != "fit" or self._leaves_nothing:
-            kwargs |= {"logger": False, "callbacks": self._callbacks()}
-            if self._dry_run:
-                kwargs |= {"enable_checkpointing": False, "min_epochs": None, "min_steps": None}
-        else:
-            self._check_teacher()
-            self._run = make_run_directory(self.options, self._checkpoint)
-            kwargs |= self._run_arguments(self._run)
-        return super().instantiate_trainer(**kwargs)
-
-    @property
-    def _leaves_nothing(self) -> bool:
-        """Whether a training makes no directory."""
-        return bool(self.options["trainer"]["fast_dev_run"] or self._dry_run)
-
-    @property
-    def _dry_run(self) -> bool:
-        return self.subcommand == "fit" and bool(self.options["dry_run"])
-
-    @property
-    def _quiet(self) -> bool:
-        return self.subcommand == "fit" and bool(self.options["quiet"])
-
-    def _load_data(self) -> None:
-        """Load the data before anything is started, as the trainer would."""
-        self.datamodule.trainer = self.trainer
-        self.datamodule.prepare_data()
-        self.datamodule.setup(self.subcommand)
-        width = max(self.options["model"]["hidden_features"], self.datamodule.num_classes)
-        if self.datamodule.num_nodes * width < _LARGE_ENOUGH_FOR_THREADS:
-            torch.set_num_threads(1)
-
-    def _check_network(self) -> None:
-        """Refuse options that make no network for these data, or none that there is memory for."""
-        with made_of_options():
-            self.model.take_sizes(self.datamodule)
-            blueprint = make_blueprint(self.model)
-            blueprint.configure_optimizers()
-        check_memory(blueprint)
-        if self._export is not None:
-            with made_of_options():  # looks at the multipliers, whatever their values are
-                check_packable(blueprint.network.to_empty(device="cpu"))
 
     def _run_subcommand(self, subcommand: str) -> None:
         with named_memory(self.model):
             super()._run_subcommand(subcommand)
-
-    def _run_arguments(self, run: RunDirectory) -> dict[str, Any]:
-        """Arguments of the trainer that belong to a directory."""
-        wanted = self._get(self.config_init, "trainer")
-        callbacks = self._callbacks()
-        callbacks += [self._random_state, DataArguments(self.plain_config["data"]), StopOnSignal()]
-        if wanted["enable_checkpointing"] is not False:
-            self._best = BestCheckpoint(run.best)
-            # An epoch over a large graph is long.
-            often = self.options["data"]["batching"] != "full"
-            callbacks += [self._best, LastCheckpoint(run.last, 1 if often else 25)]
-            if self.options["export"] is not None:
-                self._export = PackedExport(Path(self.options["export"]).expanduser())
-                callbacks.append(self._export)
-        arguments: dict[str, Any] = {"callbacks": callbacks, "default_root_dir": str(run.path)}
-        if wanted["logger"] in (None, True):
-            arguments["logger"] = RunLogger(run.path)
-        return arguments
-
-    def _callbacks(self) -> list[Callback]:
-        """The callbacks of the configuration, and the progress."""
-        wanted = self._get(self.config_init, "trainer")
-        given = wanted["callbacks"] or []
-        callbacks = list(given) if isinstance(given, list) else [given]
-        silent = self._quiet or self._dry_run
-        if wanted["enable_progress_bar"] is not False and not silent:
-            callbacks.append(EpochProgress())
-        return callbacks
-
-    def _check_teacher(self) -> None:
-        """Read the teacher's checkpoint before a directory is made."""
-        teacher = self.options["model"]["teacher_ckpt"]
-        if teacher is not None:
-            trained_network(Path(teacher), "teacher_ckpt")
-
-    def _write_config(self, run: RunDirectory) -> None:
-        with atomic_path(run.config) as file:
-            file.write_text(self.dump("yaml"), encoding="utf-8")
 
     def fit(self, model: NodeClassifier, datamodule: GraphDataModule) -> None:
         """Train, test the best epoch, write the results.
