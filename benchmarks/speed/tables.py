@@ -63,8 +63,8 @@ def sizes_table() -> str:
     settings, sizes = found["settings"], found["sizes"]
     rows = [["2 bits", *(f"{gain(one['candidates'], 'int2-delta'):.1f}x" for one in sizes)]]
     note = (
-        f"The same, {settings['num_features']} features, {settings['threads']} threads, beside other "
-        "work on the same machine. Source: `benchmarks/speed/results/scaling.json`."
+        f"The same, {settings['num_features']} features, {settings['threads']} threads, beside "
+        "other work on the same machine. Source: `benchmarks/speed/results/scaling.json`."
     )
     return markdown(["Non-zeros", *(rounded(one) for one in sizes)], rows) + "\n\n" + note
 
