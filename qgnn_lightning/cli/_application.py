@@ -63,6 +63,7 @@ class Application(Preparation):
 
     def __init__(self, arguments: list[str], started: float) -> None:
         self._started = started
+        self._earlier_seconds = 0.0
         super().__init__(arguments)
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -81,9 +82,7 @@ class Application(Preparation):
             self._try(model, datamodule)
             return
         if self._run is not None and is_first():
-            self._say(f"run directory  {self._run.path}")
-            for remark in remarks_on_training(self.options, datamodule.graph):
-                self._say(note(remark))
+            self._announce(self._run)
         before = time.perf_counter()
         try:
             self.trainer.fit(
@@ -103,8 +102,22 @@ class Application(Preparation):
                 raise LostProcessError(self._lost(error)) from error
             raise
         seconds = time.perf_counter() - before
+        self._earlier_seconds = self._seconds_before()
         if self._run is not None:
             self._finish(self._run, seconds)
+
+    def _seconds_before(self) -> float:
+        """Training time of what this session went on with; a test reads another checkpoint's."""
+        start, end = self._timer.start_time(), self._timer.end_time()
+        now = 0.0 if start is None or end is None else end - start
+        return self._timer.time_elapsed() - now
+
+    def _announce(self, run: RunDirectory) -> None:
+        self._say(f"run directory  {run.path}")
+        if self.ckpt_path is not None:
+            self._say(f"going on       after optimizer step {self.stored_step:,}")
+        for remark in remarks_on_training(self.options, self.datamodule.graph):
+            self._say(note(remark))
 
     def _try(self, model: NodeClassifier, datamodule: GraphDataModule) -> None:
         """Print what a training would take; several devices are not tried."""
@@ -188,7 +201,10 @@ class Application(Preparation):
             "data": graph_summary(self.datamodule.graph, self.datamodule.title),
             **summary,
             "size_bytes": {**summary["size_bytes"], "file": file_size(network)},
-            "seconds": {"fit": seconds, "total": time.perf_counter() - self._started},
+            "seconds": {
+                "fit": self._earlier_seconds + seconds,
+                "total": self._earlier_seconds + time.perf_counter() - self._started,
+            },
             "seed": self.options["seed_everything"],
             **environment(),
             "config": self.plain_config,

@@ -161,7 +161,10 @@ def _check(options: argparse.Namespace) -> None:
         _check_plot(options.plot)
     if options.mode == "model":
         if options.data is not None and not options.data.is_file():
-            raise UsageError(f"--data must be a file, there is none at {options.data}")
+            raise UsageError(
+                "--data must be a file of options that name the data, such as RUN/config.yaml, "
+                f"there is none at {options.data}"
+            )
         _check_stored(options)
 
 

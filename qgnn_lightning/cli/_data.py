@@ -16,23 +16,17 @@ from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.data import GraphDataModule, graph_statistics
 
 
-def run_data(arguments: list[str]) -> None:
+def check_graph(arguments: list[str]) -> None:
     """Check and describe a graph.
 
     Args:
-        arguments: What stands behind ``qgnn data``.
+        arguments: What stands behind ``qgnn data check``.
 
     Raises:
         UsageError: If the command line is wrong.
         GraphDataError: If the graph is not valid.
     """
-    if arguments[:1] in (["-h"], ["--help"]):
-        data_parser().print_help()
-        return
-    if arguments[:1] != ["check"]:
-        got = repr(arguments[0]) if arguments else "nothing"
-        raise UsageError(f"qgnn data is followed by check, got {got} (see qgnn data --help)")
-    options = _parse(arguments[1:])
+    options = _parse(arguments)
     with quiet():
         data = make_data(data_parser(), options)
         data.prepare_data()
@@ -72,8 +66,6 @@ def _parse(arguments: list[str]) -> Namespace:
             options = parser.parse_args([*arguments, *given])
     except UsageError as error:
         raise UsageError(with_suggestion(str(error), parser._option_string_actions)) from error
-    if not arguments:
-        raise UsageError("a graph is needed: qgnn data check PATH, or -c CONFIG")
     if options.plot is not None:
         _check_plot(Path(options.plot))
     return options

@@ -30,7 +30,7 @@ def describe_graph(found: GraphStatistics, split: Split | None, names: Sequence[
         "isolated": f"{found.num_isolated:,} nodes without an edge",
         "components": f"{found.num_components:,}, the largest of {found.largest_component:,} nodes",
         "homophily": _homophily(found),
-        "split": _split(found.num_nodes, split),
+        "split": _options_for_split(found) if split is None else _split(found.num_nodes, split),
     }
     lines = [f"{name:<15}{fact}" for name, fact in facts.items()]
     classes = list(zip(names, found.class_sizes, strict=True))
@@ -72,9 +72,18 @@ def _homophily(found: GraphStatistics) -> str:
     )
 
 
-def _split(num_nodes: int, split: Split | None) -> str:
-    if split is None:
-        return "none: set data.split to random"
+def _options_for_split(found: GraphStatistics) -> str:
+    """Options with which the graph can be trained on: half of what is left is for the test."""
+    sizes = [size for size in found.class_sizes if size]
+    of_class = max(min([20, *(size // 2 for size in sizes)]), 1)
+    rest = sum(sizes) - of_class * len(sizes)
+    return (
+        f"none: train with --data.split random --data.num_train_per_class {of_class} "
+        f"--data.num_val {max(rest // 4, 1)} --data.num_test {max(rest // 2, 1)}"
+    )
+
+
+def _split(num_nodes: int, split: Split) -> str:
     masks = (split.train_mask, split.val_mask, split.test_mask)
     train, val, test = (int(mask.sum()) for mask in masks)
     rest = num_nodes - train - val - test

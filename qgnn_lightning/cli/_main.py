@@ -35,7 +35,7 @@ COMMANDS = {
 _RUNNERS = {
     "seeds": ("_study", "run_seeds"),
     "study": ("_study", "run_study"),
-    "data": ("_data", "run_data"),
+    "data": ("_data_command", "run_data"),
     "export": ("_packed_commands", "run_export"),
     "info": ("_packed_commands", "run_info"),
     "list": ("_list", "run_list"),
@@ -70,7 +70,8 @@ examples:
   qgnn fit -c configs/experiment/cora_int2.yaml
   qgnn fit -c configs/data/cora.yaml -c configs/model/int4.yaml --model.num_steps 64
   qgnn seeds -c configs/experiment/cora_int2.yaml --seeds 10
-  qgnn test --ckpt_path runs/cora_int2/version_0/checkpoints/best.ckpt
+  qgnn test -c runs/cora_int2/version_0/config.yaml \
+    --ckpt_path runs/cora_int2/version_0/checkpoints/best.ckpt
   qgnn fit -c configs/experiment/cora_int2.yaml --dry_run
   qgnn data check my_graph --plot my_graph.png
   qgnn report runs/cora_int2/version_0 -o report.html

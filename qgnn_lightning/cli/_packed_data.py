@@ -63,8 +63,8 @@ class PackedParser(CommandParser):
             typed: Options of the model that were typed.
 
         Raises:
-            UsageError: If there is no such file, or an option contradicts the network.
-            ValueError: If the network and the data do not fit together.
+            UsageError: If there is no such file, an option contradicts the network, or it and the
+                data do not fit together.
         """
         path = Path(options.packed)
         if not path.is_file():
@@ -76,8 +76,8 @@ class PackedParser(CommandParser):
             print(f"{path} decides the model: not used of the configuration: {unused}")
         data = load_data(self, options)
         if data.num_features != network.num_features:
-            raise ValueError(
-                f"the packed network takes {network.num_features} features, "
-                f"the data have {data.num_features}"
+            raise UsageError(
+                f"the packed network takes {network.num_features} features, {data.title} has "
+                f"{data.num_features}: name its data with -c or --data.source"
             )
         return network, data

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import Timer
 
 from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._packed import trained_network
@@ -50,6 +51,7 @@ class Preparation(CommandLine):
         self._best: BestCheckpoint | None = None
         self._export: PackedExport | None = None
         self._random_state = RandomState()
+        self._timer = Timer()
         super().__init__(arguments)
 
     @cached_property
@@ -138,7 +140,8 @@ class Preparation(CommandLine):
         """Arguments of the trainer that belong to a directory."""
         wanted = self._get(self.config_init, "trainer")
         callbacks = self._callbacks()
-        callbacks += [self._random_state, DataArguments(self.plain_config["data"]), StopOnSignal()]
+        callbacks += [self._timer, self._random_state, DataArguments(self.plain_config["data"])]
+        callbacks.append(StopOnSignal())
         if wanted["enable_checkpointing"] is not False:
             self._best = BestCheckpoint(run.best)
             # An epoch over a large graph is long.

@@ -64,6 +64,8 @@ def load_checkpoint(path: Path, option: str = "ckpt_path") -> dict[str, Any]:
     Raises:
         UsageError: If there is no such file, or it is not a checkpoint of this program.
     """
+    if path.is_dir():
+        raise UsageError(f"{option} must be a checkpoint file, {path} is a folder: name one in it")
     if not path.is_file():
         raise UsageError(f"{option} must be a checkpoint file, there is none at {path}")
     try:

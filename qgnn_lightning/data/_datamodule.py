@@ -364,7 +364,7 @@ class GraphDataModule(LightningDataModule):
         elif raw.split is not None:
             split = raw.split
         else:
-            raise GraphOptionError(f"{self._title} has no public split: set data.split to random")
+            raise GraphOptionError(f"{self._title} has no public split: add --data.split random")
         validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask)
         return split
 

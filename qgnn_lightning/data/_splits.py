@@ -124,5 +124,6 @@ def _check_counts(y: Tensor, num_train_per_class: int, num_val: int, num_test: i
     if num_val + num_test > rest:
         raise GraphOptionError(
             f"num_val + num_test must not exceed the {rest} nodes that are not trained on "
-            f"(num_train_per_class={num_train_per_class}), got {num_val} + {num_test}"
+            f"(num_train_per_class={num_train_per_class}), got {num_val} + {num_test}: "
+            f"for example --data.num_val {max(rest // 4, 1)} --data.num_test {max(rest // 2, 1)}"
         )

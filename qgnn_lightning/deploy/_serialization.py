@@ -22,6 +22,7 @@ from qgnn_lightning.deploy._packed_network import (
     PackedLinear,
     PackedPropagation,
 )
+from qgnn_lightning.errors import OptionError
 from qgnn_lightning.nn import Recurrence
 from qgnn_lightning.quantization import Grid
 from qgnn_lightning.storage import atomic_path
@@ -30,9 +31,10 @@ FORMAT = "qgnn-packed"
 FORMAT_VERSION = 1
 #: More than any network of ours needs; a larger file is not read into memory.
 MAX_FILE_BYTES = 2**30
+_ZIP = b"PK\x03\x04"  # what checkpoints begin with
 
 
-class PackedFileError(ValueError):
+class PackedFileError(OptionError):
     """A packed file that is damaged, hostile or of another version."""
 
 
@@ -126,6 +128,10 @@ def _network(content: bytes) -> PackedGNN:
 
 def _metadata(content: bytes) -> dict[str, str]:
     """The string fields of the header, read without touching the tensors."""
+    if content[:4] == _ZIP:
+        raise PackedFileError("not a packed network; qgnn export makes one of a checkpoint")
+    if len(content) > 8 and content[8:9] != b"{":
+        raise PackedFileError("not a packed network")
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > len(content) - 8:
         raise PackedFileError("the file is truncated")

@@ -117,7 +117,7 @@ class RunDirectory:
         if (path / CONFIG_FILE).exists():
             raise OtherRunError(
                 f"run_dir {path} holds a run already: name another directory, or continue that "
-                f"run with {cls(path).how_to_continue}"
+                f"run with {cls(path).how_to_continue}, or by the same command and --resume auto"
             )
         return cls._ready(path)
 

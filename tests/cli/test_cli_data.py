@@ -30,7 +30,10 @@ def test_a_folder_is_described(qgnn, folder):
     assert facts["edges"] == "2 undirected"
     assert facts["features"] == "1, 66.7 % not zero"
     assert facts["homophily"].startswith("50.0 % of the edges")
-    assert facts["split"] == "none: set data.split to random"
+    assert facts["split"] == (
+        "none: train with --data.split random --data.num_train_per_class 1 --data.num_val 1 "
+        "--data.num_test 1"
+    )
     assert facts["red"].split()[:2] == ["2", "66.7"]
 
 

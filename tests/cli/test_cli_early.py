@@ -25,6 +25,11 @@ from qgnn_lightning.lightning_module import NodeClassifier
         (["fit", "-c", "none.yaml"], "--config: File does not exist: none.yaml"),
         (["fit", "-c", "."], "--config: Path is not a file: ."),
         (["info", "none"], "there is no file none"),
+        (["data"], "qgnn data is followed by check, got nothing"),
+        (["data", "chek"], "qgnn data is followed by check, got 'chek'"),
+        (["data", "check"], "a graph is needed: qgnn data check PATH, or -c CONFIG"),
+        (["data", "check", "none"], "PATH must be a folder of files or an .npz file"),
+        (["data", "check", "--data.roof=x"], "unknown option --data.roof: did you mean"),
         (["export", "none", "-o", "a.bin"], "--output must end in .safetensors, got 'a.bin'"),
     ],
 )

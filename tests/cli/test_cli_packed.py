@@ -133,15 +133,15 @@ def test_damaged_packed_file(qgnn, packed):
     packed.write_bytes(content)
     for command in (["info", str(packed)], ["predict", "--packed", str(packed), *DATA]):
         outcome = qgnn(*command)
-        assert outcome.code == 1
+        assert outcome.code == 2
         assert "the checksum does not match" in outcome.err
 
 
 def test_data_of_another_width(qgnn, packed):
     wide = [*DATA, "--data.num_features=9"]
     outcome = qgnn("predict", "--packed", str(packed), *wide)
-    assert outcome.code == 1
-    assert "takes 8 features, the data have 9" in outcome.err
+    assert outcome.code == 2
+    assert "takes 8 features, block_model has 9: name its data" in outcome.err
 
 
 def test_full_precision_cannot_be_packed(qgnn, fit):

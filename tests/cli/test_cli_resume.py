@@ -60,12 +60,27 @@ def test_without_a_checkpoint_it_starts(fit):
     assert all(len(values) == 3 for tag, values in scalars("run").items() if tag == "val/loss")
 
 
+def test_the_time_of_the_sessions_before_counts(fit):
+    assert fit("--run_dir=run", "--trainer.max_epochs=2").code == 0
+    last = Path("run/checkpoints/last.ckpt")
+    checkpoint = torch.load(last, weights_only=True)
+    assert 0 < checkpoint["callbacks"]["Timer"]["time_elapsed"]["train"] < 60
+    checkpoint["callbacks"]["Timer"]["time_elapsed"]["train"] = 1000.0
+    torch.save(checkpoint, last)
+    assert fit("--run_dir=run", "--resume=auto").code == 0
+    seconds = json.loads(Path("run/results.json").read_text())["seconds"]
+    assert 1000 < seconds["fit"] < seconds["total"] < 1060
+
+
 def test_a_finished_run_stays_as_it_is(fit):
     assert fit("--run_dir=run").code == 0
-    before = scalars("run"), json.loads(Path("run/results.json").read_text())["accuracy"]
+    first = json.loads(Path("run/results.json").read_text())
+    before = scalars("run"), first["accuracy"]
     again = fit("--run_dir=run", "--resume=auto")
     assert again.code == 0, again.err
-    assert before == (scalars("run"), json.loads(Path("run/results.json").read_text())["accuracy"])
+    assert "going on       after optimizer step 3" in again.out.splitlines()
+    second = json.loads(Path("run/results.json").read_text())
+    assert before == (scalars("run"), second["accuracy"])
 
 
 def test_what_contradicts_is_refused(fit):

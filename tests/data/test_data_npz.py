@@ -70,7 +70,7 @@ def test_a_missing_file_is_named(tmp_path):
     for call in (data.prepare_data, data.setup):
         with pytest.raises(GraphDataError, match=message):
             call()
-    with pytest.raises(GraphDataError, match=r"root must be the path of the .npz file, got None"):
+    with pytest.raises(GraphDataError, match=r"data.root is needed, the path of the .npz file"):
         GraphDataModule("npz")
 
 

@@ -128,7 +128,7 @@ def test_weights_of_a_table_and_of_an_array(folder):
 
 def test_a_random_split_needs_no_file(folder):
     (folder / "split.csv").unlink()
-    message = f"files {folder} has no public split: set data.split to random"
+    message = f"files {folder} has no public split: add --data.split random"
     fault(folder, message)
     counts = {"num_train_per_class": 1, "num_val": 1, "num_test": 1}
     assert int(load(folder, split="random", **counts).train_mask.sum()) == 2
@@ -328,7 +328,7 @@ def test_missing_and_doubled_files(folder, tmp_path):
         path.unlink()
     fault(folder, "must hold labels.csv or .parquet or .npy")
     fault(tmp_path / "none", "root must be the folder of the graph's files, there is none at")
-    with pytest.raises(GraphDataError, match="root must be the folder of the graph's files, got N"):
+    with pytest.raises(GraphDataError, match=r"data\.root is needed, the folder of the graph's"):
         GraphDataModule("files")
 
 

@@ -123,7 +123,7 @@ def _write_co_graph(path: Path, num_nodes: int = 30) -> None:
 def test_graphs_without_a_public_split_need_a_random_one(tmp_path, source, name, file):
     _write_co_graph(tmp_path / file)
     where = {"source": source, "name": name, "root": str(tmp_path), "cache_dir": str(tmp_path)}
-    with pytest.raises(GraphDataError, match="has no public split: set data"):
+    with pytest.raises(GraphDataError, match="has no public split: add --data"):
         _load(**where)
     graph = _load(**where, split="random", num_train_per_class=2, num_val=5, num_test=5).graph
     assert graph.adjacency.num_edges == 2 * 29 + 30

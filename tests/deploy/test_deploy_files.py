@@ -64,6 +64,13 @@ def test_truncated(tmp_path, content, length):
     refused(tmp_path, content[:length], r"bad\.safetensors")
 
 
+def test_other_files_are_not_called_truncated(tmp_path):
+    refused(tmp_path, b"source,target\n1,2\n", "not a packed network")
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    content = (tmp_path / "other.ckpt").read_bytes()
+    refused(tmp_path, content, "qgnn export makes one of a checkpoint")
+
+
 def test_every_flipped_tensor_bit_is_noticed(tmp_path, content):
     _, data = split(content)
     start = len(content) - len(data)

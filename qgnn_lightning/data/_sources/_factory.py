@@ -20,7 +20,7 @@ from qgnn_lightning.data._sources._planetoid import planetoid_files
 from qgnn_lightning.data._sources._planted import PlantedOptions
 from qgnn_lightning.data._sources._power_law import PowerLawSource
 from qgnn_lightning.data._sources._source import Source
-from qgnn_lightning.data._validation import GraphDataError
+from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 
 SourceName = Literal[
     "digits",
@@ -76,7 +76,7 @@ def make_source(
     if source in _OWN:
         make, what = _OWN[source]
         if not root:
-            raise GraphDataError(f"root must be the {what}, got {root!r}")
+            raise GraphOptionError(f"data.root is needed, the {what}: --data.root PATH")
         return make(Path(root).expanduser())
     match source:
         case "digits":
