@@ -30,6 +30,9 @@ def check_option_names(arguments: Sequence[str]) -> None:
     Raises:
         UsageError: If there is one; it names the option that was probably meant.
     """
+    for one in arguments:
+        if one[:1] == "-" and one[1:].partition(".")[0] in _CLASSES:
+            raise UsageError(f"unknown option {one}: did you mean -{one}?")
     names = [one.removeprefix("--").partition("=")[0] for one in arguments if one[:2] == "--"]
     dotted = [name.split(".") for name in names if "." in name]
     if not dotted:

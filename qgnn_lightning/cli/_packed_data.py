@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jsonargparse import Namespace
 
@@ -19,15 +18,7 @@ _CHECKPOINT = "--ckpt_path"
 
 
 class PackedParser(CommandParser):
-    """The options of the data and ``--packed``; knows which sections of files were not used.
-
-    Args:
-        description: What the command does.
-    """
-
-    def __init__(self, description: str = "", **kwargs: Any) -> None:
-        super().__init__(description=description, **kwargs)
-        self.left_out: list[str] = []
+    """The options of the data and ``--packed``."""
 
     def add_packed(self) -> None:
         """Add the options of the data and of the packed network."""
@@ -71,9 +62,6 @@ class PackedParser(CommandParser):
             raise UsageError(f"--packed must be a packed network, there is no file {path}")
         network = load_packed(path)
         check_model(typed, network, path)
-        if self.left_out:
-            unused = ", ".join(self.left_out)
-            print(f"{path} decides the model: not used of the configuration: {unused}")
         data = load_data(self, options)
         if data.num_features != network.num_features:
             raise UsageError(

@@ -17,16 +17,12 @@ _MODEL = "--model."
 
 
 class ConfigOfData(ActionConfigFile):  # type: ignore[misc]
-    """Reads a file of any experiment or run, and leaves out what only a training needs.
-
-    The names of what was left out are added to ``parser.left_out``.
-    """
+    """Reads a file of any experiment or run, and leaves out what only a training needs."""
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
         content = _sections(Path(values))
         unused = [name for name in content if name in SECTIONS_OF_TRAINING]
         if unused:
-            parser.left_out += [name for name in unused if name not in parser.left_out]
             rest = {name: one for name, one in content.items() if name not in unused}
             values = yaml.safe_dump(rest)
         self.apply_config(parser, cfg, self.dest, values)

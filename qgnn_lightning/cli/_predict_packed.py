@@ -36,7 +36,7 @@ def run_predict_packed(arguments: list[str]) -> None:
 
 def predict_packed_parser() -> PackedParser:
     """The options of ``qgnn predict --packed``."""
-    parser = PackedParser("Predict with a packed network.")
+    parser = PackedParser(description="Predict with a packed network.")
     parser.add_packed()
     parser.add_argument(
         "--output", type=str, default="predictions.csv", help="File to write, .csv or .parquet."

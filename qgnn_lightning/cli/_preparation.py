@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Timer
 
 from qgnn_lightning.cli._command_line import CommandLine
+from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._packed import trained_network
 from qgnn_lightning.cli._processes import is_first
 from qgnn_lightning.cli._refusals import made_of_options
@@ -86,6 +87,8 @@ class Preparation(CommandLine):
         Args:
             kwargs: Arguments of the trainer.
         """
+        if self.subcommand == "fit" and self.options["trainer"]["max_epochs"] == 0:
+            raise UsageError("trainer.max_epochs must be at least 1, or -1 for no end, got 0")
         if not self.options["observers"]:
             self._parser(self.subcommand).callback_keys.clear()
         if self._quiet or self._dry_run:

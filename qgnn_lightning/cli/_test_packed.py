@@ -30,6 +30,6 @@ def run_test_packed(arguments: list[str]) -> None:
 
 def test_packed_parser() -> PackedParser:
     """The options of ``qgnn test --packed``."""
-    parser = PackedParser("Accuracy of a packed network on the test and the validation nodes.")
+    parser = PackedParser(description="Accuracy of a packed network on test and validation nodes.")
     parser.add_packed()
     return parser

@@ -22,6 +22,7 @@ from qgnn_lightning.lightning_module import NodeClassifier
         (["fit", "--modle.bits", "2"], "unknown option --modle.bits: did you mean --model.bits?"),
         (["test", "--data.sorce=x"], "unknown option --data.sorce: did you mean --data.source?"),
         (["fit", "--model.foo.bar=1"], "unknown option --model.foo.bar (see --help)"),
+        (["fit", "-data.split", "random"], "-data.split: did you mean --data.split?"),
         (["fit", "-c", "none.yaml"], "--config: File does not exist: none.yaml"),
         (["fit", "-c", "."], "--config: Path is not a file: ."),
         (["info", "none"], "there is no file none"),
