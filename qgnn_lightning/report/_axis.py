@@ -42,8 +42,21 @@ class LinearAxis:
             high = 1.0
         elif low == high:
             low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
-        step = _round_step(high - low)
-        return cls(math.floor(low / step) * step, math.ceil(high / step) * step)
+        step = 0.0
+        while step != (step := _round_step(high - low)):  # a wider axis may need longer steps
+            low, high = math.floor(low / step) * step, math.ceil(high / step) * step
+        return cls(low, high)
+
+    @classmethod
+    def starting(cls, values: Sequence[float]) -> LinearAxis:
+        """An axis from the least number to a round one that is not below the greatest."""
+        low, high = min(values, default=0.0), max(values, default=1.0)
+        if low == high:
+            return cls(low - 1, high + 1)
+        step = 0.0
+        while step != (step := _round_step(high - low)):
+            high = math.ceil(high / step) * step
+        return cls(low, high)
 
     def place(self, value: float) -> float | None:
         return (value - self.low) / (self.high - self.low)

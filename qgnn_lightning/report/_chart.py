@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from html import escape
 
 from qgnn_lightning.report._axis import Axis, LinearAxis, LogAxis, short
+from qgnn_lightning.report._plane import HEIGHT, WIDTH, Plane
 from qgnn_lightning.report._table import numbers_table
 
-_WIDTH, _HEIGHT = 420, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 18, 42
 #: Most points of a line that are drawn, and that carry a marker each; markers of longer lines.
 _MOST_POINTS, _MOST_MARKERS, _FEW_MARKERS = 400, 32, 10
 NUM_STYLES = 8
@@ -66,11 +65,11 @@ def line_chart(
         if log and any(y > 0 for y in numbers)
         else (LinearAxis.around(numbers))
     )
-    x_axis = _tight([x for line in lines for x in line.x])
-    parts = [_axes(x_axis, y_axis, frame)]
+    plane = Plane(LinearAxis.starting([x for line in lines for x in line.x]), y_axis)
+    parts = [plane.axes(frame.x_label)]
     if band is not None:
-        parts.append(_band(lines[band[0]], lines[band[1]], x_axis, y_axis))
-    parts += [_path(line, style, x_axis, y_axis) for style, line in enumerate(lines)]
+        parts.append(_band(lines[band[0]], lines[band[1]], plane))
+    parts += [_path(line, style, plane) for style, line in enumerate(lines)]
     return _figure(
         frame, "".join(parts), _summary(lines), _legend(lines), _line_numbers(frame, lines)
     )
@@ -84,16 +83,16 @@ def scatter_chart(frame: Frame, points: Sequence[tuple[str, float, float]]) -> s
         points: Name, horizontal and vertical position of each.
     """
     x_axis = LogAxis.around([x for _, x, _ in points])
-    y_axis = LinearAxis.around([y for _, _, y in points])
+    plane = Plane(x_axis, LinearAxis.around([y for _, _, y in points]))
     marks = (
-        _marker(_across(x_axis.place(x) or 0), _down(y_axis.place(y) or 0), style, 6)
+        _marker(plane.across(x), plane.down(y) or 0, style, 6)
         for style, (_, x, y) in enumerate(points)
     )
     summary = "; ".join(f"{name}: {short(x)} {frame.x_label}, {short(y)}" for name, x, y in points)
     legend = _legend([Line(name, [x], [y]) for name, x, y in points])
     rows = [[name, f"{x:,.0f}", f"{y:.1f}"] for name, x, y in points]
     table = numbers_table(["run", frame.x_label, frame.y_label], rows)
-    return _figure(frame, _axes(x_axis, y_axis, frame) + "".join(marks), summary, legend, table)
+    return _figure(frame, plane.axes(frame.x_label) + "".join(marks), summary, legend, table)
 
 
 def bar_chart(frame: Frame, bars: Sequence[tuple[str, float, str]]) -> str:
@@ -103,17 +102,17 @@ def bar_chart(frame: Frame, bars: Sequence[tuple[str, float, str]]) -> str:
         frame: What it says.
         bars: Name, height and label of each.
     """
-    y_axis = LinearAxis(0, 100)
-    slot = (_WIDTH - _LEFT - _RIGHT) / max(len(bars), 1)
-    parts = [_axes(None, y_axis, frame)]
+    plane = Plane(None, LinearAxis(0, 100))
+    slot = plane.width / max(len(bars), 1)
+    parts = [plane.axes(frame.x_label)]
     for index, (name, value, label) in enumerate(bars):
-        left, top = _LEFT + slot * index, _down(y_axis.place(value) or 0)
+        left, top = plane.left + slot * index, plane.down(value) or 0
         middle = left + slot / 2
         parts.append(
             f'<rect class="bar" x="{left + slot * 0.12:.1f}" y="{top:.1f}" '
-            f'width="{slot * 0.76:.1f}" height="{_down(0) - top:.1f}"/>'
+            f'width="{slot * 0.76:.1f}" height="{plane.bottom - top:.1f}"/>'
             f'<text class="small" x="{middle:.1f}" y="{top - 4:.1f}">{escape(label)}</text>'
-            f'<text class="small" x="{middle:.1f}" y="{_down(0) + 14:.1f}">{escape(name)}</text>'
+            f'<text class="small" x="{middle:.1f}" y="{plane.bottom + 14}">{escape(name)}</text>'
         )
     summary = "; ".join(f"{name}: {value:.0f} % of {label}" for name, value, label in bars)
     rows = [[name, f"{value:.1f}", label] for name, value, label in bars]
@@ -129,55 +128,17 @@ def _thinned(line: Line) -> Line:
     return Line(line.name, [line.x[i] for i in kept], [line.y[i] for i in kept])
 
 
-def _tight(values: Sequence[float]) -> LinearAxis:
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    return LinearAxis(low, high) if low < high else LinearAxis(low - 1, high + 1)
+def _places(line: Line, plane: Plane) -> list[tuple[float, float] | None]:
+    places = ((plane.across(x), y) for x, y in zip(line.x, line.y, strict=True))
+    tops = ((left, None if y is None else plane.down(y)) for left, y in places)
+    return [None if top is None else (left, top) for left, top in tops]
 
 
-def _across(position: float) -> float:
-    return _LEFT + position * (_WIDTH - _LEFT - _RIGHT)
-
-
-def _down(position: float) -> float:
-    return _HEIGHT - _BOTTOM - position * (_HEIGHT - _TOP - _BOTTOM)
-
-
-def _axes(x_axis: Axis | None, y_axis: Axis, frame: Frame) -> str:
-    parts = []
-    for tick in y_axis.ticks():
-        top = _down(y_axis.place(tick) or 0)
-        parts.append(_across_all("grid", top))
-        parts.append(f'<text class="left" x="{_LEFT - 6}" y="{top + 4:.1f}">{short(tick)}</text>')
-    for tick in () if x_axis is None else x_axis.ticks():
-        left = _across(x_axis.place(tick) or 0) if x_axis else 0
-        parts.append(f'<text class="under" x="{left:.1f}" y="{_down(0) + 16}">{short(tick)}</text>')
-    parts.append(_across_all("axis", _down(0)))
-    middle = _across(0.5)
-    parts.append(
-        f'<text class="under" x="{middle}" y="{_HEIGHT - 6}">{escape(frame.x_label)}</text>'
-    )
-    return "".join(parts)
-
-
-def _across_all(kind: str, top: float) -> str:
-    """A horizontal line over the whole width."""
-    ends = f'x1="{_LEFT}" x2="{_WIDTH - _RIGHT}"'
-    return f'<line class="{kind}" {ends} y1="{top:.1f}" y2="{top:.1f}"/>'
-
-
-def _places(line: Line, x_axis: Axis, y_axis: Axis) -> list[tuple[float, float] | None]:
-    found: list[tuple[float, float] | None] = []
-    for x, y in zip(line.x, line.y, strict=True):
-        top = None if y is None else y_axis.place(y)
-        found.append(None if top is None else (_across(x_axis.place(x) or 0), _down(top)))
-    return found
-
-
-def _path(line: Line, style: int, x_axis: Axis, y_axis: Axis) -> str:
+def _path(line: Line, style: int, plane: Plane) -> str:
     """A line with gaps where numbers are missing; markers on all points, or on some of many."""
     drawing: list[str] = []
     gap = True
-    places = _places(line, x_axis, y_axis)
+    places = _places(line, plane)
     for place in places:
         if place is not None:
             drawing.append(f"{'M' if gap else 'L'}{place[0]:.1f} {place[1]:.1f}")
@@ -205,9 +166,9 @@ def _marker(left: float, top: float, style: int, size: float) -> str:
     return f'<polygon {colour} points="{points}"/>'
 
 
-def _band(lower: Line, upper: Line, x_axis: Axis, y_axis: Axis) -> str:
-    low = [place for place in _places(lower, x_axis, y_axis) if place is not None]
-    high = [place for place in _places(upper, x_axis, y_axis) if place is not None]
+def _band(lower: Line, upper: Line, plane: Plane) -> str:
+    low = [place for place in _places(lower, plane) if place is not None]
+    high = [place for place in _places(upper, plane) if place is not None]
     points = " ".join(f"{left:.1f},{top:.1f}" for left, top in [*low, *reversed(high)])
     return f'<polygon class="band" points="{points}"/>'
 
@@ -260,7 +221,7 @@ def _figure(frame: Frame, drawing: str, summary: str, legend: str, table: str) -
     return (
         f"<figure><figcaption><h3>{escape(frame.title)}</h3>{note}"
         f'<p class="unit">{escape(frame.y_label)}</p></figcaption>'
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
         f"{drawing}</svg>{legend}"
         f"<details><summary>Numbers</summary>{table}</details></figure>"
     )

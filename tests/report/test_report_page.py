@@ -210,13 +210,35 @@ def test_bars_are_as_high_as_their_numbers():
     assert full == pytest.approx(max(grid) - min(grid), abs=0.11)
 
 
+def test_the_widest_label_has_room():
+    for value in (100.0, 100_000.0, 1.23e-10):
+        chart = line_chart(Frame("T", "x", "y"), [Line("a", [0, 1], [value, 1.4 * value])])
+        labels = re.findall(r'class="left" x="(\d+)" y="[\d.]+">(.*?)<', chart)
+        assert all(int(end) >= 7.7 * len(text) for end, text in labels)  # digits of wide fonts
+
+
+@given(st.integers(0, 1000), st.integers(1, 10**6))
+def test_the_last_label_is_not_before_the_last_number(low, extent):
+    axis = LinearAxis.starting([low, low + extent])
+    assert axis.low == low
+    assert axis.ticks()[-1] == pytest.approx(axis.high)
+    assert axis.high >= low + extent
+    assert extent >= 0.6 * (axis.high - low)
+
+
+def test_a_time_axis_ends_with_a_label():
+    chart = line_chart(Frame("T", "x", "y"), [Line("a", range(200), [1.0] * 200)])
+    labels = re.findall(r'class="under" x="[\d.]+" y="234">(.*?)<', chart)
+    assert labels == ["0", "50", "100", "150", "200"]
+
+
 def test_long_lines_keep_their_ends():
     steps = range(5000)
     chart = line_chart(Frame("T", "x", "y"), [Line("a", steps, [float(s) for s in steps])])
     points = _points(re.findall(r' d="(.*?)"', chart)[0])
     assert len(points) <= 402
     assert points[0][0] == 52
-    assert points[-1][0] == 406
+    assert points[-1][0] == pytest.approx(406, abs=0.11)  # 4,999 of 5,000
 
 
 @pytest.mark.parametrize("values", [[], [0.0], [3.0, 3.0], [-1e-9, 1e9], [1e-300, 2e-300]])
