@@ -33,7 +33,7 @@ dt { color: var(--muted); font-size: .8125rem; } dd { margin: 0; overflow-wrap: 
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1rem; list-style: none; margin: 0;
   padding: 0; }
 nav a { display: inline-block; padding: .25rem 0; overflow-wrap: anywhere; }
-.charts { display: grid; gap: 1rem; margin: 1rem 0;
+.charts { display: grid; gap: 1rem; margin: 1rem 0; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
 figure { margin: 0; padding: .75rem; background: var(--raised); border-radius: .5rem;
   min-width: 0; display: flex; flex-direction: column; }
@@ -57,7 +57,6 @@ summary { cursor: pointer; padding: .5rem 0; color: var(--muted); }
 figure .scroll, pre { --behind: var(--raised); }
 @media (prefers-color-scheme: dark) { .scroll, pre { --shade: rgb(255 255 255 / .28); } }
 table { border-collapse: collapse; font-size: .875rem; }
-caption { text-align: left; color: var(--muted); padding-bottom: .25rem; }
 th, td { padding: .25rem .625rem; text-align: right; border-bottom: 1px solid var(--edge);
   font-variant-numeric: tabular-nums; white-space: nowrap; }
 th { font-weight: 600; } th[scope=row], thead th:first-child { text-align: left; }

@@ -56,8 +56,8 @@ def confusion_table(names: Sequence[str], confusion: Sequence[Sequence[int]]) ->
         recall = f"{100 * counts[len(rows)] / total:.0f} %" if sum(counts) else ""
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}<td>{recall}</td></tr>')
     return (
-        '<div class="scroll" tabindex="0"><table class="confusion"><caption>Rows: true class. '
-        "Columns: predicted class. Last column: share found.</caption>"
+        '<p class="unit">Rows: true class. Columns: predicted class. Last column: share found.</p>'
+        '<div class="scroll" tabindex="0"><table class="confusion">'
         f'<thead><tr><td></td>{head}<th scope="col">found</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -79,5 +79,5 @@ def test_a_value_that_is_not_finite_is_found_in_any_block(folder, monkeypatch):
 
 
 def test_a_folder_must_be_named():
-    with pytest.raises(GraphDataError, match=r"root must be the folder of the \.npy files"):
+    with pytest.raises(GraphDataError, match=r"data\.root is needed, the folder of the"):
         GraphDataModule("npy")
