@@ -113,7 +113,9 @@ class Results:
         data: Name and sizes of the graph, by name.
         bits: Bits of the quantized stages, once where they are the same.
         accuracy: On ``train``, ``val`` and ``test``, from 0 to 1.
-        packed_bytes: Size of its codes, scales and biases.
+        packed: What ``packed_bytes`` is the size of.
+        packed_bytes: Size of the packed file; of its codes, scales and biases alone, where the run
+            did not note it.
         float32_bytes: Size of its weights in full precision.
         facts: Everything else that is shown, by name.
         environment: Versions and hardware, by name.
@@ -122,6 +124,7 @@ class Results:
     data: Mapping[str, str]
     bits: str
     accuracy: Mapping[str, float]
+    packed: str
     packed_bytes: int
     float32_bytes: int
     facts: Mapping[str, str]
@@ -187,6 +190,9 @@ def _optional(path: Path, parse: Callable[[str], _Result]) -> _Result | None:
         raise ReportError(f"{path} does not hold what qgnn fit writes ({what})") from error
 
 
+_CONTENT = "Codes, scales, biases"
+
+
 def _results(text: str) -> Results:
     found = json.loads(text)
     bits = {name: _count(number) for name, number in found["bits"].items() if _count(number) < 32}
@@ -201,14 +207,15 @@ def _results(text: str) -> Results:
         f"{_number(seconds['total']):.1f} s in all",
         "Seed": str(_count(found["seed"])),
     }
-    file = found["size_bytes"].get("file")
+    content, file = found["size_bytes"]["packed"], found["size_bytes"].get("file")
     if file is not None:
-        facts["Packed file"] = f"{_count(file):,} bytes"
+        facts[_CONTENT] = f"{_count(content):,} bytes"
     return Results(
         data=_data(found),
         bits=", ".join(map(str, dict.fromkeys(bits.values()))) or "32",
         accuracy={split: _share(found["accuracy"][split]) for split in ("train", "val", "test")},
-        packed_bytes=_count(found["size_bytes"]["packed"]),
+        packed=_CONTENT if file is None else "Packed file",
+        packed_bytes=_count(content if file is None else file),
         float32_bytes=_count(found["size_bytes"]["float32"]),
         facts=facts,
         environment={str(k): str(v) for k, v in {**found["versions"], **found["hardware"]}.items()},

@@ -36,15 +36,13 @@ def comparison(runs: Sequence[RunRecord]) -> str:
     Args:
         runs: At least two runs.
     """
-    header = ["run", "data", "test", "validation", "bits", "codes, bytes", "smaller", "time"]
+    header = ["run", "data", "test", "validation", "bits", "bytes", "smaller", "time"]
     table = numbers_table(header, [_row(run) for run in runs])
     done = [(run.name, run.results) for run in runs if run.results is not None]
     charts = []
     if done:
         points = [(name, found.packed_bytes, 100 * found.accuracy["test"]) for name, found in done]
-        frame = Frame(
-            "Accuracy against size", "bytes of codes, scales and biases", "test accuracy [%]"
-        )
+        frame = Frame("Accuracy against size", "bytes, packed", "test accuracy [%]")
         charts.append(scatter_chart(frame, [(n, float(x), y) for n, x, y in points]))
     lines = [
         Line(run.name, *zip(*_percent(run, "val/accuracy"), strict=True))
@@ -110,7 +108,7 @@ def _facts(run: RunRecord) -> str:
         "Test accuracy": f"{100 * found.accuracy['test']:.1f} %",
         "Validation": f"{100 * found.accuracy['val']:.1f} %",
         "Training": f"{100 * found.accuracy['train']:.1f} %",
-        "Codes, scales, biases": f"{found.packed_bytes:,} bytes",
+        found.packed: f"{found.packed_bytes:,} bytes",
         "Against float32": f"{found.float32_bytes / max(found.packed_bytes, 1):.1f}x smaller",
     }
     return (

@@ -80,6 +80,16 @@ def test_every_part_is_there(page):
         assert fact in text
 
 
+def test_the_size_is_that_of_the_file_where_the_run_noted_it(tmp_path):
+    noted = RESULTS | {"size_bytes": {"packed": 1000, "float32": 8000, "file": 4000}}
+    text = "".join(
+        Outline(render_page([read_run(write_run(tmp_path / "run", results=noted))])).texts
+    )
+    assert "Packed file4,000 bytes" in text
+    assert "2.0x smaller" in text
+    assert "Codes, scales, biases1,000 bytes" in text
+
+
 def test_runs_are_compared(two):
     assert headings(two)[:3] == ["Report of 3 runs", "Comparison", "Accuracy against size"]
     outline = Outline(two)
