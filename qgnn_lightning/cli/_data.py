@@ -26,9 +26,10 @@ def check_graph(arguments: list[str]) -> None:
         UsageError: If the command line is wrong.
         GraphDataError: If the graph is not valid.
     """
-    options = _parse(arguments)
+    parser = data_parser()
+    options = _parse(parser, arguments)
     with quiet():
-        data = make_data(data_parser(), options)
+        data = make_data(parser, options)
         data.prepare_data()
         graph = data.read()
         drawn = graph.split is not None or options.data.split == "random"
@@ -56,8 +57,7 @@ def data_parser() -> CommandParser:
     return parser
 
 
-def _parse(arguments: list[str]) -> Namespace:
-    parser = data_parser()
+def _parse(parser: CommandParser, arguments: list[str]) -> Namespace:
     try:
         options = parser.parse_args(arguments)
         if options.path is not None:
