@@ -17,8 +17,8 @@ def run_predict_packed(arguments: list[str]) -> None:
         arguments: What stands behind ``qgnn predict``.
 
     Raises:
-        UsageError: If an option or a file cannot be used.
-        ValueError: If the network and the data do not fit together.
+        UsageError: If an option or a file cannot be used, or the network and the data do not fit
+            together.
     """
     parser = predict_packed_parser()
     options, typed = parser.read(arguments)
