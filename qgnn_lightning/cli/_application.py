@@ -41,6 +41,9 @@ from qgnn_lightning.run import (
     write_predictions,
 )
 
+#: What Python raises where a value is not of the kind that a library takes it for.
+_OF_UNCHECKED_VALUES = (ArithmeticError, AttributeError, LookupError, TypeError)
+
 
 def run(arguments: list[str], started: float) -> None:
     """Run a command.
@@ -95,8 +98,11 @@ class Application(Preparation):
             raise NonFiniteError(f"{error}{hint_at_features(datamodule.graph)}") from error
         except Exception as error:
             if self.ckpt_path is not None and not self._random_state.in_use:
+                why = "it is damaged, or comes from another version"
+                if not isinstance(error, _OF_UNCHECKED_VALUES):
+                    why = describe(error)
                 raise CheckpointError(
-                    f"ckpt_path {self.ckpt_path} cannot be continued: {describe(error)}"
+                    f"ckpt_path {self.ckpt_path} cannot be continued: {why}"
                 ) from error
             if self.trainer.world_size > 1 and is_lost_process(error):
                 raise LostProcessError(self._lost(error)) from error

@@ -29,6 +29,7 @@ from qgnn_lightning.run import (
     RunDirectory,
     RunLogger,
     StopOnSignal,
+    TrainedNetworks,
     check_memory,
     make_blueprint,
     named_memory,
@@ -95,7 +96,8 @@ class Preparation(CommandLine):
             kwargs["enable_progress_bar"] = False
         plugins = self._get(self.config_init, "trainer")["plugins"] or []
         given = plugins if isinstance(plugins, list) else [plugins]
-        kwargs["plugins"] = [*given, CheckpointFiles()]
+        files = CheckpointFiles() if self.subcommand == "fit" else TrainedNetworks()
+        kwargs["plugins"] = [*given, files]
         if self.subcommand != "fit" or self._leaves_nothing:
             kwargs |= {"logger": False, "callbacks": self._callbacks()}
             if self._dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from inspect import signature
 from pathlib import Path
@@ -25,7 +26,8 @@ _PARTS = {
 }
 #: Where Lightning keeps the number of epochs whose steps are done.
 _EPOCHS_DONE = ("loops", "fit_loop", "epoch_progress", "current", "processed")
-_VERSION = re.compile(r"\d+\.\d+\.\d+((a|b|rc|\.dev|\.post)\d+)?")
+#: Of an older Lightning there is no checkpoint of ours.
+_VERSION = re.compile(r"2\.[1-9]\d*\.\d+((a|b|rc|\.dev|\.post)\d+)?")
 
 #: May differ from the checkpoint; all others decide what its weights and ranges mean.
 _FREE = frozenset(
@@ -130,7 +132,8 @@ def check_network(arguments: Mapping[str, Any], state: Mapping[str, Any], name: 
     try:
         if arguments.get("num_steps", 0) > numbers:
             raise ValueError("more steps than numbers")
-        with torch.device("meta"):
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about layers without inputs
             expected = _shapes(NodeClassifier(**arguments).state_dict())
     except Exception as error:  # the arguments may be anything
         raise UsageError(f"{name} holds arguments that make no network") from error

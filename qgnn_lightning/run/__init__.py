@@ -1,7 +1,12 @@
 """What a run leaves behind and can be continued from: checkpoints, logs, results."""
 
 from qgnn_lightning.run._blueprint import make_blueprint
-from qgnn_lightning.run._checkpoint_files import CheckpointError, CheckpointFiles, read_checkpoint
+from qgnn_lightning.run._checkpoint_files import (
+    CheckpointError,
+    CheckpointFiles,
+    TrainedNetworks,
+    read_checkpoint,
+)
 from qgnn_lightning.run._checkpoints import BestCheckpoint, LastCheckpoint
 from qgnn_lightning.run._data_arguments import DataArguments
 from qgnn_lightning.run._directory import OtherRunError, RunDirectory, RunDirectoryError
@@ -40,6 +45,7 @@ __all__ = [
     "RunLogger",
     "StopOnSignal",
     "Stopped",
+    "TrainedNetworks",
     "TrainingPlan",
     "Trial",
     "check_memory",

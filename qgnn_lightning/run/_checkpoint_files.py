@@ -18,6 +18,17 @@ from lightning.fabric.plugins import CheckpointIO
 
 from qgnn_lightning.storage import atomic_path
 
+#: What a network is evaluated with; the rest says how its training goes on.
+_OF_EVALUATION = frozenset(
+    {
+        "epoch",
+        "global_step",
+        "pytorch-lightning_version",
+        "state_dict",
+        "hyper_parameters",
+        "GraphDataModule",
+    }
+)
 #: What the pickle in our checkpoints names, besides torch's types of storage.
 _NAMES = frozenset({"collections OrderedDict", "torch._utils _rebuild_tensor_v2"})
 
@@ -61,6 +72,17 @@ class CheckpointFiles(CheckpointIO):
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a checkpoint."""
         Path(path).unlink(missing_ok=True)
+
+
+class TrainedNetworks(CheckpointFiles):
+    """How a trainer that only evaluates reads checkpoints: without the state of the training."""
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read what a checkpoint says of its network; see :func:`read_checkpoint`."""
+        checkpoint = read_checkpoint(Path(path))
+        return {name: part for name, part in checkpoint.items() if name in _OF_EVALUATION}
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from qgnn_lightning.run._checkpoint_files import CheckpointError
+
 
 class RandomState(Callback):
     """Keeps the state of the generators of Python, NumPy, torch and CUDA in the checkpoint.
@@ -56,7 +58,17 @@ def restore(state: dict[str, Any]) -> None:
 
     Args:
         state: What :func:`collect` gave.
+
+    Raises:
+        CheckpointError: If it is anything else.
     """
+    try:
+        _set_all(state)
+    except Exception as error:  # of three libraries, about anything
+        raise CheckpointError("the state of its random generators is damaged") from error
+
+
+def _set_all(state: dict[str, Any]) -> None:
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = state["numpy"]

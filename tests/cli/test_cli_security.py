@@ -89,3 +89,40 @@ def test_progress_that_would_never_end_is_refused(qgnn, trained):
     outcome = qgnn(*_READERS["fit"])
     assert outcome.code == 2
     assert "does not say how far its training had come" in outcome.err
+
+
+def test_a_damaged_training_state_matters_to_a_training_alone(qgnn, trained):
+    _crafted(trained, loops=torch.zeros(3), callbacks=[1], optimizer_states="x" * 99)
+    for command in ("test", "validate", "predict"):
+        outcome = qgnn(*_READERS[command])
+        assert (outcome.code, outcome.err) == (0, "")
+    assert qgnn(*_READERS["fit"]).code == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("callbacks", {"RandomState": {"python": [1, 2]}}, "random generators is damaged"),
+        ("optimizer_states", [{"state": {}}], "is damaged, or comes from another version"),
+    ],
+)
+def test_what_cannot_be_continued_is_said_in_our_words(qgnn, trained, part, value, words):
+    _crafted(trained, **{part: value})
+    outcome = qgnn(*_READERS["fit"])
+    assert outcome.code == 1
+    assert outcome.err.startswith("qgnn fit: error: ckpt_path evil.ckpt cannot be continued: ")
+    assert words in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_an_older_version_of_lightning_wrote_no_checkpoint_of_ours(qgnn, trained):
+    _crafted(trained, **{"pytorch-lightning_version": "1.5.0"})
+    assert "is not a checkpoint of this program" in qgnn(*_READERS["test"]).err
+
+
+def test_a_network_without_inputs_is_refused_in_a_line(qgnn, trained):
+    content = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    _crafted(trained, hyper_parameters=content["hyper_parameters"] | {"hidden_features": 0})
+    outcome = qgnn(*_READERS["test"])
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
