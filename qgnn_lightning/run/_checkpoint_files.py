@@ -101,7 +101,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         with warnings.catch_warnings():  # of torch, about what only a foreign pickle holds
             warnings.simplefilter("ignore")
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        _check_tensors(checkpoint)
+        _check_values(checkpoint, path.stat().st_size)
     except Exception as error:  # torch and zipfile let any error through
         raise CheckpointError(f"{path} is not a whole checkpoint of this program") from error
     if not isinstance(checkpoint, dict):
@@ -130,18 +130,21 @@ def _check_name(name: str) -> None:
         raise ValueError(f"names {name}")
 
 
-def _check_tensors(value: Any) -> None:
-    """Refuse tensors that are larger than what is stored of them."""
-    left, seen = [value], set()
+def _check_values(value: Any, most: int) -> None:
+    """Refuse what would grow where it is copied or printed.
+
+    That is a tensor larger than what is stored of it, or lists that hold one another so that
+    there are more values to visit than bytes in the file.
+    """
+    left = [value]
     while left:
         one = left.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
         if isinstance(one, torch.Tensor):
             if one.numel() * one.element_size() > one.untyped_storage().nbytes():
                 raise ValueError("a tensor is larger than its content")
-        elif isinstance(one, dict):
-            left += [*one.keys(), *one.values()]
-        elif isinstance(one, list | tuple):
-            left += one
+        elif isinstance(one, dict | list | tuple):
+            inner = [*one.keys(), *one.values()] if isinstance(one, dict) else one
+            most -= len(inner)
+            if most < 0:
+                raise ValueError("values hold one another")
+            left += inner

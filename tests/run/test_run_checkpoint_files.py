@@ -163,3 +163,30 @@ def test_a_tensor_of_another_kind_is_refused(tmp_path):
     (tmp_path / "a.ckpt").write_bytes(content.getvalue())
     with pytest.raises(CheckpointError, match=r"not a whole checkpoint"):
         read_checkpoint(tmp_path / "a.ckpt")
+
+
+def _circle():
+    circle: list[object] = list(range(100))
+    circle.append(circle)
+    return circle
+
+
+def _nested(depth=40):
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+@pytest.mark.parametrize("make", [_circle, _nested])
+def test_values_that_hold_one_another_are_refused_at_once(tmp_path, make):
+    """Copied or printed, they would take all memory there is."""
+    torch.save({"state": {"step": make()}}, tmp_path / "a.ckpt")
+    with pytest.raises(CheckpointError, match=r"not a whole checkpoint"):
+        read_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_values_that_are_the_same_twice_are_read(tmp_path):
+    betas = (0.9, 0.999)
+    torch.save({"groups": [{"betas": betas}, {"betas": betas}]}, tmp_path / "a.ckpt")
+    assert read_checkpoint(tmp_path / "a.ckpt")["groups"][1]["betas"] == betas
