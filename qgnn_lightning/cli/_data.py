@@ -8,12 +8,12 @@ from pathlib import Path
 from jsonargparse import ActionConfigFile, Namespace
 
 from qgnn_lightning.cli._data_options import make_data
-from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._errors import FaultsError, UsageError
 from qgnn_lightning.cli._graph_picture import PICTURE_SUFFIXES, draw_graph
 from qgnn_lightning.cli._graph_text import describe_graph
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.cli._quiet import quiet
-from qgnn_lightning.data import GraphDataModule, graph_statistics
+from qgnn_lightning.data import GraphDataError, GraphDataModule, graph_statistics, texts_of
 
 
 def check_graph(arguments: list[str]) -> None:
@@ -25,15 +25,21 @@ def check_graph(arguments: list[str]) -> None:
     Raises:
         UsageError: If the command line is wrong.
         GraphDataError: If the graph is not valid.
+        FaultsError: If that is so for several reasons.
     """
     parser = data_parser()
     options = _parse(parser, arguments)
-    with quiet():
-        data = make_data(parser, options)
-        data.prepare_data()
-        graph = data.read()
-        drawn = graph.split is not None or options.data.split == "random"
-        split = data.choose_split(graph) if drawn else None
+    try:
+        with quiet():
+            data = make_data(parser, options)
+            data.prepare_data()
+            graph = data.read()
+            drawn = graph.split is not None or options.data.split == "random"
+            split = data.choose_split(graph) if drawn else None
+    except GraphDataError as error:
+        if len(texts_of(error)) > 1:
+            raise FaultsError(*texts_of(error)) from error
+        raise
     found = graph_statistics(graph)
     names = graph.names.classes or tuple(map(str, range(len(found.class_sizes))))
     print(describe_graph(found, split, names))

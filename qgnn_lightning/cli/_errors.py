@@ -18,6 +18,10 @@ class UsageError(Exception):
     """The command line or a configuration file is wrong."""
 
 
+class FaultsError(Exception):
+    """Faults that are told together, a line for each: the arguments."""
+
+
 def exit_code(error: Exception) -> int:
     """The exit code after an error.
 
@@ -40,7 +44,13 @@ def complain(program: str, error: BaseException) -> None:
         program: Name of the command.
         error: What happened.
     """
-    print(f"{program}: error: {one_line(describe(error))}", file=sys.stderr)
+    texts = [describe(error)]
+    if isinstance(error, FaultsError):
+        texts = [
+            f"{number} of {len(error.args)}: {text}" for number, text in enumerate(error.args, 1)
+        ]
+    for text in texts:
+        print(f"{program}: error: {one_line(text)}", file=sys.stderr)
 
 
 def describe(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from qgnn_lightning.data._statistics import (
 from qgnn_lightning.data._validation import (
     GraphDataError,
     GraphOptionError,
+    texts_of,
     validate_graph,
     validate_masks,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "degree_histogram",
     "graph_statistics",
     "random_split",
+    "texts_of",
     "validate_graph",
     "validate_masks",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import TracebackType
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from qgnn_lightning.errors import OptionError
 
 _ROWS_PER_BLOCK = 1 << 17
 _LARGEST = torch.finfo(torch.float32).max
+#: Faults of one kind that are told; the rest is counted.
+_MOST_FAULTS = 5
 
 
 class GraphDataError(ValueError):
@@ -20,6 +23,56 @@ class GraphDataError(ValueError):
 
 class GraphOptionError(GraphDataError, OptionError):
     """An option of the data names nothing, or does not go together with the graph."""
+
+
+class Faults:
+    """Faults that are gathered, so that one error tells all: the first, the others as its notes.
+
+    ``with faults:`` stands around each check that needs no other, :meth:`tell` behind the last.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[GraphDataError] = []
+        self._more = 0
+
+    def __enter__(self) -> None:
+        """Begin a check."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Keep what the check has found; other errors are not ours."""
+        if not isinstance(error, GraphDataError):
+            return False
+        if len(self._found) < _MOST_FAULTS:
+            self._found.append(error)
+        else:
+            self._more += 1
+        return True
+
+    def tell(self) -> None:
+        """End the checks.
+
+        Raises:
+            GraphDataError: If anything was found.
+        """
+        if not self._found:
+            return
+        first, *others = self._found
+        for other in others:
+            for text in texts_of(other):
+                first.add_note(text)
+        if self._more:
+            first.add_note(f"and {self._more:,} more like the one before")
+        raise first
+
+
+def texts_of(error: GraphDataError) -> list[str]:
+    """Everything that an error of :class:`Faults` tells, one text per fault."""
+    return [str(error), *getattr(error, "__notes__", ())]
 
 
 def validate_graph(
@@ -44,13 +97,18 @@ def validate_graph(
         edge_weight: ``(num_edges,)``.
 
     Raises:
-        GraphDataError: If anything is not as described; the message names the first offender.
+        GraphDataError: If anything is not as described; the message names the first offender of
+            features, edges and labels each.
     """
-    _check_features(x)
-    _check_edges(edge_index, x.shape[0])
-    check_labels(y, x.shape[0], num_classes)
-    if edge_weight is not None:
-        _check_weights(edge_weight, edge_index.shape[1])
+    _check_matrix(x)
+    faults = Faults()
+    with faults:
+        _check_values(x)
+    with faults:
+        check_edges(edge_index, x.shape[0], edge_weight)
+    with faults:
+        check_labels(y, x.shape[0], num_classes)
+    faults.tell()
 
 
 def validate_masks(y: Tensor, train_mask: Tensor, val_mask: Tensor, test_mask: Tensor) -> None:
@@ -70,14 +128,11 @@ def validate_masks(y: Tensor, train_mask: Tensor, val_mask: Tensor, test_mask: T
             a node without a label.
     """
     masks = {"train_mask": train_mask, "val_mask": val_mask, "test_mask": test_mask}
+    faults = Faults()
     for name, mask in masks.items():
-        _check_mask(name, mask, y.numel())
-        unknown = (mask & (y < 0)).nonzero()
-        if unknown.numel():
-            raise GraphDataError(
-                f"{name} must select nodes with a label, {len(unknown)} have none, "
-                f"the first is node {int(unknown[0])}"
-            )
+        with faults:
+            _check_mask(name, mask, y)
+    faults.tell()
     for first, second in (
         ("train_mask", "val_mask"),
         ("train_mask", "test_mask"),
@@ -91,7 +146,13 @@ def validate_masks(y: Tensor, train_mask: Tensor, val_mask: Tensor, test_mask: T
             )
 
 
-def _check_features(x: Tensor) -> None:
+def check_features(x: Tensor) -> None:
+    """Check that features are a matrix of numbers that fit into float32."""
+    _check_matrix(x)
+    _check_values(x)
+
+
+def _check_matrix(x: Tensor) -> None:
     if x.dim() != 2 or x.layout not in (torch.strided, torch.sparse_csr):
         raise GraphDataError(
             "x must be a dense or torch.sparse CSR matrix (num_nodes, num_features), "
@@ -99,6 +160,9 @@ def _check_features(x: Tensor) -> None:
         )
     if 0 in x.shape:
         raise GraphDataError(f"x must have nodes and features, got shape {tuple(x.shape)}")
+
+
+def _check_values(x: Tensor) -> None:
     values = x.values() if x.layout == torch.sparse_csr else x
     # In blocks: the features may be larger than the memory.
     for start in range(0, values.shape[0], _ROWS_PER_BLOCK):
@@ -120,7 +184,14 @@ def _csr_position(x: Tensor, entry: int) -> tuple[int, int]:
     return row, int(x.col_indices()[entry])
 
 
-def _check_edges(edge_index: Tensor, num_nodes: int) -> None:
+def check_edges(edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None) -> None:
+    """Check that edges link nodes that there are, with positive weights where there are any."""
+    _check_ends(edge_index, num_nodes)
+    if edge_weight is not None:
+        _check_weights(edge_weight, edge_index.shape[1])
+
+
+def _check_ends(edge_index: Tensor, num_nodes: int) -> None:
     if edge_index.dim() != 2 or edge_index.shape[0] != 2:
         raise GraphDataError(
             f"edge_index must have shape (2, num_edges), got {tuple(edge_index.shape)}"
@@ -190,14 +261,20 @@ def _check_weights(edge_weight: Tensor, num_edges: int) -> None:
         )
 
 
-def _check_mask(name: str, mask: Tensor, num_nodes: int) -> None:
-    if mask.dtype != torch.bool or mask.shape != (num_nodes,):
+def _check_mask(name: str, mask: Tensor, y: Tensor) -> None:
+    if mask.dtype != torch.bool or mask.shape != y.shape:
         raise GraphDataError(
-            f"{name} must be bool of shape ({num_nodes},), got {mask.dtype} of shape "
+            f"{name} must be bool of shape ({y.numel()},), got {mask.dtype} of shape "
             f"{tuple(mask.shape)}"
         )
     if not bool(mask.any()):
         raise GraphDataError(f"{name} must select at least one node, it selects none")
+    unknown = (mask & (y < 0)).nonzero()
+    if unknown.numel():
+        raise GraphDataError(
+            f"{name} must select nodes with a label, {len(unknown)} have none, "
+            f"the first is node {int(unknown[0])}"
+        )
 
 
 def _is_integer(values: Tensor) -> bool:

@@ -48,6 +48,7 @@ def test_what_is_seldom_meant_is_remarked(qgnn, folder):
 
 def test_one_class_is_an_error_before_a_run_is_made(qgnn, folder):
     (folder / "labels.csv").write_text("label\nred\nred\nred\n")
+    (folder / "edges.csv").write_text("source,target\n0,1\n")
     source = ["--data.source=files", f"--data.root={folder}", "--data.split=random"]
     for command in (["data", "check", str(folder)], ["fit", *source]):
         outcome = qgnn(*command)
@@ -191,3 +192,37 @@ def test_faults_of_the_files_are_told(qgnn, folder):
     outcome = qgnn("data", "check", str(folder))
     assert outcome.code == 1
     assert "mine/edges.csv, line 2: target must be one of the 3 nodes, got 'zoe'" in outcome.err
+
+
+def test_all_faults_are_told_at_once_and_in_a_training_the_first(qgnn, folder):
+    (folder / "features.csv").write_text("a\n1\nx\n3\n")
+    (folder / "edges.csv").write_text("source,target\nann\nann,zoe\nann,bob\n" + "zoe,ann\n" * 9)
+    (folder / "split.csv").write_text("node,split\nann,dev\nbob,train\nbob,val\n")
+    outcome = qgnn("data", "check", str(folder))
+    assert outcome.code == 1
+    zoe = "must be one of the 3 nodes, got 'zoe'"
+    faults = [
+        "features.csv, line 3: a must be a finite number, got 'x'",
+        "edges.csv, line 2: must have 2 cells as the header has, got 1",
+        f"edges.csv, line 3: target {zoe}",
+        *(f"edges.csv, line {line}: source {zoe}" for line in (5, 6, 7)),
+        "and 6 more like the one before",
+        "split.csv, line 2: split must be train, val, test or empty, got 'dev'",
+        "split.csv, line 4: node 'bob' must appear once",
+    ]
+    for number, (line, text) in enumerate(zip(outcome.err.splitlines(), faults, strict=True), 1):
+        assert line.startswith(f"qgnn data: error: {number} of {len(faults)}: ")
+        assert text in line
+    outcome = qgnn("fit", "--data.source=files", f"--data.root={folder}")
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert faults[0] in outcome.err
+
+
+def test_all_faults_of_arrays_are_told_at_once(qgnn):
+    edges, y = np.array([[0, 1], [1, 3]]), np.array([0, 5, 1])
+    np.savez("g.npz", x=np.array([[1.0], [np.nan], [1.0]]), edge_index=edges, y=y)
+    lines = qgnn("data", "check", "g.npz").err.splitlines()
+    assert len(lines) == 3
+    assert "1 of 3: x must be finite, got nan in row 1, column 0" in lines[0]
+    assert "2 of 3: edge_index must lie in [0, 3), got the edge [1, 3] at" in lines[1]
+    assert "3 of 3: y must lie in [0, 3)" in lines[2]

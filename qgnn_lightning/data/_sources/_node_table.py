@@ -91,10 +91,12 @@ def read_labels(table: Table) -> Labels:
     labels: list[str] = []
     for row in table.rows:
         name = str(len(labels)) if node is None else row.cells[node]
-        if name in nodes:
-            raise row.fault(f"node {name!r} must appear once")
-        nodes[name] = len(labels)
-        labels.append(row.cells[label])
+        with table.faults:
+            if name in nodes:
+                raise row.fault(f"node {name!r} must appear once")
+            nodes[name] = len(labels)
+            labels.append(row.cells[label])
+    table.faults.tell()
     y, class_names = number_classes(table.path, labels)
     return Labels(nodes, y, GraphNames(None if node is None else tuple(nodes), class_names))
 
@@ -114,7 +116,8 @@ def read_features(table: Table, nodes: Mapping[str, int]) -> Tensor:
     values, order = array("f"), array("q")
     for node, row in _by_node(table, nodes):
         order.append(node)
-        values.extend(_number(row, column, table.header) for column in columns)
+        with table.faults:
+            values.extend(_number(row, column, table.header) for column in columns)
     if len(order) != len(nodes):
         missing = list(nodes)[min(set(range(len(nodes))) - set(order))]
         raise GraphDataError(
@@ -142,9 +145,11 @@ def read_split(table: Table, nodes: Mapping[str, int]) -> Split:
     assert column is not None
     parts = [""] * len(nodes)
     for node, row in _by_node(table, nodes):
-        if row.cells[column] not in (*PARTS, ""):
-            raise row.fault(f"split must be {', '.join(PARTS)} or empty, got {row.cells[column]!r}")
-        parts[node] = row.cells[column]
+        part = row.cells[column]
+        with table.faults:
+            if part not in (*PARTS, ""):
+                raise row.fault(f"split must be {', '.join(PARTS)} or empty, got {part!r}")
+        parts[node] = part
     return split_of(np.array(parts))
 
 
@@ -172,29 +177,36 @@ def read_edges(table: Table, nodes: Mapping[str, int]) -> tuple[Tensor, Tensor |
     assert target is not None
     ends, weights = array("q"), array("f")
     for row in table.rows:
-        for column in (source, target):
-            ends.append(_node(row, column, table.header, nodes))
-        if weight is not None:
-            weights.append(_positive(row, weight, table.header))
+        with table.faults:
+            for column in (source, target):
+                ends.append(_node(row, column, table.header, nodes))
+            if weight is not None:
+                weights.append(_positive(row, weight, table.header))
+    table.faults.tell()
     edges = torch.tensor(ends, dtype=torch.int64).view(-1, 2).T.contiguous()
     return edges, None if weight is None else torch.tensor(weights)
 
 
 def _by_node(table: Table, nodes: Mapping[str, int]) -> Iterator[tuple[int, Row]]:
-    """Rows with the number of their node: named in ``node``, or else counted."""
+    """Rows with the number of their node: named in ``node``, or else counted.
+
+    Behind the last one the faults of all are told.
+    """
     column = table.column(_NODE)
     seen: set[int] = set()
     for position, row in enumerate(table.rows):
-        if column is None:
-            node = position
-            if node >= len(nodes):
-                raise row.fault(f"must not have more rows than there are nodes, {len(nodes)}")
-        else:
-            node = _node(row, column, table.header, nodes)
-        if node in seen:
-            raise row.fault(f"node {row.cells[column or 0]!r} must appear once")
-        seen.add(node)
-        yield node, row
+        with table.faults:
+            if column is None:
+                node = position
+                if node >= len(nodes):
+                    raise row.fault(f"must not have more rows than there are nodes, {len(nodes)}")
+            else:
+                node = _node(row, column, table.header, nodes)
+            if node in seen:
+                raise row.fault(f"node {row.cells[column or 0]!r} must appear once")
+            seen.add(node)
+            yield node, row
+    table.faults.tell()
     if column is None and len(seen) != len(nodes):
         raise GraphDataError(
             f"{table.path} must have a row for each of the {len(nodes)} nodes, got {len(seen)}"

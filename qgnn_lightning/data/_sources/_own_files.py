@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -25,10 +27,13 @@ from qgnn_lightning.data._sources._tables import open_table
 from qgnn_lightning.data._sources._undirected import both_directions
 from qgnn_lightning.data._splits import Split
 from qgnn_lightning.data._validation import (
+    Faults,
     GraphDataError,
     GraphOptionError,
+    check_edges,
+    check_features,
+    check_labels,
     check_several_classes,
-    validate_graph,
 )
 
 _TABLES = (".csv", ".parquet")
@@ -70,7 +75,13 @@ class OwnFilesSource(Source):
             raise GraphOptionError(
                 f"root must be the folder of the graph's files, {found} {self._folder}"
             )
-        missing = [name for name in _REQUIRED if self._find(name) is None]
+        faults = Faults()
+        missing = []
+        for name in _ENDINGS:
+            with faults:
+                if self._find(name) is None and name in _REQUIRED:
+                    missing.append(name)
+        faults.tell()
         if missing:
             wanted = "; ".join(f"{name}{' or '.join(_ENDINGS[name])}" for name in missing)
             raise GraphDataError(f"{self._folder} must hold {wanted}")
@@ -83,20 +94,21 @@ class OwnFilesSource(Source):
         """
         self.prepare(download=False)
         labels = self._labels(self._required("labels"))
-        check_several_classes(labels.y, self._required("labels"))
-        x = self._features(self._required("features"), labels)
-        edge_index, edge_weight = self._edges(self._required("edges"), labels)
-        try:
-            validate_graph(x, edge_index, labels.y, edge_weight=edge_weight)
-            edge_index, edge_weight = both_directions(edge_index, edge_weight)
-        except GraphDataError as error:
-            raise GraphDataError(f"{self._folder}: {error}") from error
-        split = self._find("split")
+        faults = Faults()
+        with faults:
+            _check_labels(self._required("labels"), labels.y)
+        with faults:
+            x = self._features(self._required("features"), labels)
+        with faults:
+            edge_index, edge_weight = self._edges(self._required("edges"), labels)
+        with faults:
+            split = self._split(self._find("split"), labels)
+        faults.tell()
         return RawGraph(
             x=sparsify(x),
             edge_index=edge_index,
             y=labels.y,
-            split=None if split is None else self._split(split, labels),
+            split=split,
             edge_weight=edge_weight,
             names=labels.names,
         )
@@ -136,6 +148,12 @@ class OwnFilesSource(Source):
         return Labels(nodes, y, GraphNames(classes=class_names))
 
     def _features(self, path: Path, labels: Labels) -> Tensor:
+        x = self._read_features(path, labels)
+        with _naming(path):
+            check_features(x)
+        return x
+
+    def _read_features(self, path: Path, labels: Labels) -> Tensor:
         if path.suffix in _TABLES:
             return read_features(open_table(path), labels.nodes)
         if path.suffix == ".npz":
@@ -149,6 +167,12 @@ class OwnFilesSource(Source):
         return x
 
     def _edges(self, path: Path, labels: Labels) -> tuple[Tensor, Tensor | None]:
+        edge_index, edge_weight = self._read_edges(path, labels)
+        with _naming(path):
+            check_edges(edge_index, len(labels.y), edge_weight)
+            return both_directions(edge_index, edge_weight)
+
+    def _read_edges(self, path: Path, labels: Labels) -> tuple[Tensor, Tensor | None]:
         weights = self._find("edge_weights")
         if path.suffix in _TABLES:
             if weights is not None:
@@ -161,7 +185,9 @@ class OwnFilesSource(Source):
             return edge_index, None
         return edge_index, read_floats(weights, "(num_edges,)", 1)
 
-    def _split(self, path: Path, labels: Labels) -> Split:
+    def _split(self, path: Path | None, labels: Labels) -> Split | None:
+        if path is None:
+            return None
         if path.suffix in _TABLES:
             return read_split(open_table(path), labels.nodes)
         parts = read_npy(path)
@@ -178,3 +204,18 @@ class OwnFilesSource(Source):
                 f"got {str(parts[node])!r} at node {node}"
             )
         return split_of(parts)
+
+
+def _check_labels(path: Path, y: Tensor) -> None:
+    with _naming(path):
+        check_labels(y, len(y))
+    check_several_classes(y, path)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say in which file a fault is."""
+    try:
+        yield
+    except GraphDataError as error:
+        raise GraphDataError(f"{path}: {error}") from error

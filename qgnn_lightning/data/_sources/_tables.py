@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qgnn_lightning.data._validation import GraphDataError
+from qgnn_lightning.data._validation import Faults, GraphDataError
 
 _OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
 
@@ -41,11 +41,13 @@ class Table:
         path: The file.
         header: Names of the columns.
         rows: The rows; each has as many cells as the header.
+        faults: Of the rows. Who reads them adds to it, and tells it behind the last row.
     """
 
     path: Path
     header: tuple[str, ...]
     rows: Iterator[Row]
+    faults: Faults = field(default_factory=Faults)
 
     def column(self, name: str) -> int | None:
         """Position of a column, or ``None`` where there is none."""
@@ -89,7 +91,8 @@ def open_table(path: Path) -> Table:
 def _open_csv(path: Path) -> Table:
     lines = _csv_lines(path)
     header = next(lines, (1, []))[1]
-    return Table(path, tuple(header), _csv_rows(path, len(header), lines))
+    faults = Faults()
+    return Table(path, tuple(header), _csv_rows(path, len(header), lines, faults), faults)
 
 
 def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -113,12 +116,15 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def _csv_rows(path: Path, width: int, lines: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
+def _csv_rows(
+    path: Path, width: int, lines: Iterator[tuple[int, list[str]]], faults: Faults
+) -> Iterator[Row]:
     for number, cells in lines:
         row = Row(cells, path, "line", number)
-        if len(cells) != width:
-            raise row.fault(f"must have {width} cells as the header has, got {len(cells)}")
-        yield row
+        with faults:
+            if len(cells) != width:
+                raise row.fault(f"must have {width} cells as the header has, got {len(cells)}")
+            yield row
 
 
 def _open_parquet(path: Path) -> Table:
