@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.provenance import num_cpus
-from qgnn_lightning.storage import remove_unfinished
+from qgnn_lightning.storage import CONFIG_FILE, remove_unfinished
 from qgnn_lightning.study import (
     SEED,
     Execution,
@@ -33,7 +33,7 @@ from qgnn_lightning.study import (
     plan,
     read_config,
     read_study,
-    table,
+    short_table,
 )
 
 _WORKER = (sys.executable, "-m", "qgnn_lightning.cli._worker")
@@ -138,9 +138,18 @@ def _seeds_study(options: argparse.Namespace, typed: Options) -> Study:
         if splits and name in typed:
             raise StudyError(f"--{name} contradicts --splits, which sets it")
     base = merge(*(read_config(path) for path in options.config), typed)
-    name = options.config[-1].stem if options.config else "default"
+    name = _name_of(options.config[-1]) if options.config else "default"
     axes = {"split": splits} if splits else {}
     return Study(name, base, axes, parse_seeds(options.seeds))
+
+
+def _name_of(config: Path) -> str:
+    """The name of a file, or that of its run where it is called as in every run."""
+    if config.name != CONFIG_FILE:
+        return config.stem
+    folder = config.resolve().parent
+    numbered = folder.name.startswith("version_")
+    return f"{folder.parent.name}_{folder.name}" if numbered else folder.name
 
 
 def _run(results: ResultFile, execution: Execution, dry_run: bool) -> None:
@@ -153,7 +162,8 @@ def _run(results: ResultFile, execution: Execution, dry_run: bool) -> None:
             execute(results, execution)
     finally:
         if results.runs:
-            print(f"\n{table(results.rows())}\n\nresults  {results.path}, {results.table_path}")
+            print(f"\n{short_table(results.rows())}\n\nresults  {results.path}")
+            print(f"table    {results.table_path}, with more columns")
 
 
 class _Parser(ArgumentParser):

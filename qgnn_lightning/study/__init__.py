@@ -8,7 +8,7 @@ from qgnn_lightning.study._seeds import parse_seeds
 from qgnn_lightning.study._study import Cell, Study
 from qgnn_lightning.study._study_file import check_names, read_study
 from qgnn_lightning.study._summary import Summary, summarize
-from qgnn_lightning.study._table import table
+from qgnn_lightning.study._table import short_table
 
 __all__ = [
     "SEED",
@@ -31,6 +31,6 @@ __all__ = [
     "plan",
     "read_config",
     "read_study",
+    "short_table",
     "summarize",
-    "table",
 ]

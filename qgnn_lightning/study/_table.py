@@ -1,4 +1,4 @@
-"""The table of a study, in Markdown."""
+"""The table of a study: in Markdown with every column, and short for a terminal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from qgnn_lightning.study._result import TEST, VAL
 from qgnn_lightning.study._summary import Summary
 
 _NONE = "-"
+_TERMINAL_WIDTH = 80
 Row = tuple[Mapping[str, str], Mapping[str, Summary]]
 
 
@@ -46,6 +47,8 @@ _COLUMNS: tuple[tuple[str, str, Callable[[Summary], str]], ...] = (
     ("largest violation", "constraint/violation/largest", _number),
     ("largest multiplier", "constraint/multiplier/largest", _number),
 )
+#: Headings of the columns that a terminal shows, as many as fit.
+_SHORT = ("test accuracy", "validation", "runs", "training, s", "file, KiB")
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -54,16 +57,41 @@ def table(rows: Sequence[Row]) -> str:
     Args:
         rows: Values of the axes and summaries of the measures of each cell.
     """
+    header, *lines = _cells(rows)
+    num_axes = len(rows[0][0]) if rows else 0
+    under = ["---"] * num_axes + ["---:"] * (len(header) - num_axes)
+    return "\n".join(map(_line, [header, under, *lines]))
+
+
+def short_table(rows: Sequence[Row]) -> str:
+    """The axes, the accuracy, and what else fits into a terminal.
+
+    Args:
+        rows: As of :func:`table`.
+    """
+    num_axes = len(rows[0][0])
+    shown = [
+        [cell.ljust(width) if number < num_axes else cell.rjust(width) for cell in column]
+        for number, column in enumerate(zip(*_cells(rows), strict=True))
+        if number < num_axes or column[0] in _SHORT
+        for width in [max(map(len, column))]
+    ]
+    while len(shown) > num_axes + 1 and sum(len(one[0]) + 2 for one in shown) > _TERMINAL_WIDTH + 2:
+        shown.pop()
+    return "\n".join("  ".join(cells).rstrip() for cells in zip(*shown, strict=True))
+
+
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    """Headings, then the cells of each row."""
     axes = list(rows[0][0]) if rows else []
     columns = [one for one in _COLUMNS if any(one[1] in found for _, found in rows)]
     if not columns:
         columns = [_COLUMNS[0]]
-    lines = [_line([*axes, *(heading for heading, _, _ in columns)])]
-    lines.append(_line(["---"] * len(axes) + ["---:"] * len(columns)))
+    lines = [[*axes, *(heading for heading, _, _ in columns)]]
     for values, found in rows:
         cells = [form(found[name]) if name in found else _NONE for _, name, form in columns]
-        lines.append(_line([*values.values(), *cells]))
-    return "\n".join(lines)
+        lines.append([*values.values(), *cells])
+    return lines
 
 
 def explanation() -> str:

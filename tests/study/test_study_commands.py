@@ -87,6 +87,22 @@ def test_seeds_and_splits(capsys):
     assert "4 finished, 0 to do" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        ("small.yaml", "small"),
+        ("mine/config.yaml", "mine"),
+        ("a/version_2/config.yaml", "a_version_2"),
+    ],
+)
+def test_the_options_of_a_run_are_called_after_its_folder(config, name, capsys):
+    Path(config).parent.mkdir(parents=True, exist_ok=True)
+    Path(config).write_text(json.dumps({"data": {"source": "digits"}}))
+    assert main(["seeds", "-c", config, "--seeds", "1", "--dry_run"]) == 0
+    assert f"0 of 1  {name}\n" in capsys.readouterr().out
+    assert Path(f"runs/{name}_seeds").is_dir()
+
+
 def test_a_failing_cell_gives_code_1_and_its_error(capsys):
     axes = {"size": {"good": {"data.num_val": 15}, "bad": {"data.num_val": 1000}}}
     path = write_study(axes=axes, seeds=1)

@@ -11,7 +11,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qgnn_lightning.study import Run, Study, StudyError, merge, parse_seeds, parse_value, read_study
+from qgnn_lightning.study import (
+    Run,
+    Study,
+    StudyError,
+    merge,
+    parse_seeds,
+    parse_value,
+    read_study,
+    short_table,
+    summarize,
+)
 from qgnn_lightning.study._options import flatten, nest, to_yaml
 
 
@@ -175,3 +185,19 @@ def test_nothing_heavy_is_imported():
         "assert not {'torch', 'numpy', 'lightning', 'jsonargparse'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_a_table_for_the_terminal_has_the_main_columns_and_fits_into_it():
+    names = ["accuracy.test", "accuracy.val", "seconds.fit", "size_bytes.packed"]
+    names += ["size_bytes.file", "size_bytes.float32", "constraint/multiplier/largest"]
+    found = summarize([{"measures": dict.fromkeys(names, 0.5)}] * 2)
+    assert short_table([({}, found)]).splitlines() == [
+        "test accuracy    validation  runs  training, s  file, KiB",
+        " 50.00 ± 0.00  50.00 ± 0.00     2          0.5        0.0",
+    ]
+    wide = short_table([({"bits": "x" * 25}, found), ({"bits": "two"}, {})]).splitlines()
+    assert wide == [
+        f"bits{' ' * 21}  test accuracy    validation  runs  training, s",
+        f"{'x' * 25}   50.00 ± 0.00  50.00 ± 0.00     2          0.5",
+        f"two{' ' * 22}              -             -     -            -",
+    ]
