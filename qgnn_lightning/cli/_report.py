@@ -27,7 +27,7 @@ def results_table(results: dict[str, Any]) -> str:
     percent = {split: f"{100 * value:.1f} %" for split, value in accuracy.items()}
     rows = {
         "test accuracy": f"{percent['test']}, at the best of {results['epochs']} epochs, "
-        f"number {results['best_epoch'] + 1}",
+        f"number {results['best_epoch'] + 1} counted from 1",
         "validation": percent["val"],
         "training": percent["train"],
         "network": _describe_network(results),

@@ -202,7 +202,8 @@ def _results(text: str) -> Results:
         "Architecture": str(found.get("architecture", "decoupled")),
         "Messages": f"{found['messages']}, {_count(found['num_steps'])} steps".replace("_", "-"),
         "Parameters": f"{_count(found['num_parameters']):,}",
-        "Best epoch": f"{_count(found['best_epoch']) + 1} of {_count(found['epochs'])}",
+        "Best epoch": f"{_count(found['best_epoch']) + 1} of {_count(found['epochs'])}, "
+        "counted from 1",
         "Time": f"{_number(seconds['fit']):.1f} s to train, "
         f"{_number(seconds['total']):.1f} s in all",
         "Seed": str(_count(found["seed"])),

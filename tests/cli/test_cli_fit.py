@@ -44,6 +44,9 @@ def test_a_run_leaves_its_files_and_says_where(fit, tmp_path):
     for name in (*written, "checkpoints/best.ckpt", "checkpoints/last.ckpt"):
         assert (run / name).is_file(), name
     assert any(run.glob("events.*"))
+    results = json.loads((run / "results.json").read_text())
+    best = results["best_epoch"] + 1  # files count from 0
+    assert f"of {results['epochs']} epochs, number {best} counted from 1\n" in outcome.out
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 
 

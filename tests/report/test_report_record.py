@@ -29,7 +29,7 @@ def test_a_run_is_read(tmp_path):
     assert run.results is not None
     assert run.results.accuracy == RESULTS["accuracy"]
     assert run.results.bits == "2, 4"
-    assert run.results.facts["Best epoch"] == "5 of 9"
+    assert run.results.facts["Best epoch"] == "5 of 9, counted from 1"
     assert run.results.environment == {"python": "3.11", "cpus": "2", "gpus": "[]"}
     assert run.evaluation is not None
     assert run.evaluation.confusion == ((3, 1), (0, 4))
