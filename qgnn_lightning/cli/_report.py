@@ -61,11 +61,14 @@ def plan_table(plan: TrainingPlan, epochs: int | None, trial: Trial, place: str)
     tried = "1 epoch" if trial.num_epochs == 1 else f"{trial.num_epochs} epochs"
     time = f"{total}{_duration(seconds)} per epoch: {tried} tried, without logs and checkpoints"
     size = plan.summary["size_bytes"]
+    packed = ""
+    if plan.file_bytes is not None:
+        packed = f"; packed file {plan.file_bytes:,} (more where multipliers act)"
     rows = {
         "graph": f"{plan.num_nodes:,} nodes, {plan.num_edges:,} entries of the adjacency",
         "network": _describe_network(plan.summary),
         "size": f"{size['packed']:,} bytes of codes, scales and biases, "
-        f"{size['float32']:,} in float32",
+        f"{size['float32']:,} in float32{packed}",
         "training": f"{limit} epochs{steps}",
         "time": time if trial.num_epochs else "not tried: there is one device to be tried on only",
         "states": f"{mebibytes(plan.state_bytes)}: weights, buffers, gradients, optimizer",

@@ -12,6 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from qgnn_lightning.data import GraphBatch
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.run._results import network_summary
+from qgnn_lightning.run._size import file_size
 
 #: Adam keeps two numbers per parameter.
 _ADAM_STATES = 2
@@ -23,6 +24,8 @@ class TrainingPlan:
 
     Args:
         summary: Bits, messages and size of the network.
+        file_bytes: Of the packed file, more if multipliers act in the end; ``None`` where there is
+            no packed form.
         num_nodes: Nodes of the graph.
         num_edges: Entries of its adjacency, self-loops included.
         state_bytes: Weights, buffers, gradients and the optimizer's states.
@@ -31,6 +34,7 @@ class TrainingPlan:
     """
 
     summary: dict[str, Any]
+    file_bytes: int | None
     num_nodes: int
     num_edges: int
     state_bytes: int
@@ -57,6 +61,7 @@ def plan_training(model: NodeClassifier, batch: GraphBatch) -> TrainingPlan:
     weights = sum(map(_num_bytes, network.parameters()))
     return TrainingPlan(
         summary=network_summary(network),
+        file_bytes=file_size(network),
         num_nodes=batch.num_nodes,
         num_edges=batch.adjacency.num_edges,
         state_bytes=(2 + _ADAM_STATES) * weights + sum(map(_num_bytes, network.buffers())),

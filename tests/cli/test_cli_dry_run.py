@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from types import SimpleNamespace
@@ -36,6 +37,15 @@ def test_a_dry_run_tells_sizes_and_leaves_nothing(fit, tmp_path):
     assert "run directory  runs/block_model_int2/version_N" in outcome.out
     assert outcome.out.endswith("dry run: nothing was kept or written\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_knows_the_size_of_the_packed_file(fit, tmp_path):
+    told = re.search(r"; packed file ([\d,]+) \(more where", fit("--dry_run").out)
+    assert told is not None
+    assert fit("--run_dir=run").code == 0
+    written = json.loads((tmp_path / "run" / "results.json").read_text())["size_bytes"]["file"]
+    assert f"{written:,}" == told[1]
+    assert "packed file" not in fit("--dry_run", "--model.architecture=gcn").out
 
 
 def test_a_dry_run_checks_what_a_run_would_check(fit):
