@@ -38,9 +38,10 @@ def draw_graph(found: GraphStatistics, names: Sequence[str], title: str, path: P
     left.bar_label(bars, fontsize=7, fmt="{:,.0f}")
     left.tick_params("x", rotation=45)
     _name(left, "Neighbours of a node", "degree", "nodes")
-    right.barh(
-        [_plain(name[:24]) for name in names[:shown]], found.class_sizes[:shown], color=_ORANGE
-    )
+    classes = [_plain(name[:24]) for name in names[:shown]]
+    bars = right.barh(classes, found.class_sizes[:shown], color=_ORANGE)
+    right.bar_label(bars, fontsize=7, fmt="{:,.0f}", padding=2)
+    right.margins(x=0.14)
     right.invert_yaxis()
     _name(right, _classes(found, shown), "nodes", "class")
     edges = f"{found.num_edges:,} {'directed ' if found.directed else ''}edges"

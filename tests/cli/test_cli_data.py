@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,17 @@ def test_a_picture_is_drawn(qgnn, folder, tmp_path, suffix):
     assert outcome.code == 0, outcome.err
     starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     assert (tmp_path / f"graph{suffix}").read_bytes().startswith(starts[suffix])
+
+
+def test_the_bars_of_the_picture_carry_numbers(qgnn, folder, monkeypatch):
+    figure = pytest.importorskip("matplotlib.figure")
+    drawn = []
+    monkeypatch.setattr(figure.Figure, "savefig", lambda self, file, **_: drawn.append(self))
+    monkeypatch.setattr("qgnn_lightning.cli._graph_picture.atomic_path", nullcontext)
+    assert qgnn("data", "check", str(folder), "--plot", "graph.png").code == 0
+    degrees, classes = ([text.get_text() for text in axes.texts] for axes in drawn[0].axes)
+    assert degrees == ["0", "2", "1"]  # of 0, 1 and 2 neighbours
+    assert classes == ["1", "2"]  # blue, red
 
 
 @pytest.mark.parametrize(
