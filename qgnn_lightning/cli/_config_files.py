@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,16 @@ def _as_yaml(text: str) -> Any:
 
 
 def _check(path: Path) -> None:
+    text = ""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not a configuration: it is not text in UTF-8") from error
     except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not YAML{_place(error)}") from error
+        raise UsageError(f"{path} is not YAML{_place(error, text)}") from error
     if not isinstance(content, dict):
-        found = "nothing" if content is None else repr(content)[:40]
+        found = "nothing" if content is None else reprlib.repr(content)
         raise UsageError(f"{path} must hold options such as 'model:', got {found}")
     for section in _SECTIONS:
         if not isinstance(content.get(section, {}), dict | None):
@@ -67,7 +70,10 @@ def _check(path: Path) -> None:
             )
 
 
-def _place(error: yaml.YAMLError) -> str:
+def _place(error: yaml.YAMLError, text: str) -> str:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None)
-    return "" if mark is None else f": line {mark.line + 1}: {problem or 'not understood'}"
+    if mark is None:
+        return ""
+    # What is missing at the end is marked behind the last line.
+    line = min(mark.line + 1, len(text.splitlines()))
+    return f": line {line}: {getattr(error, 'problem', None) or 'not understood'}"

@@ -25,6 +25,8 @@ from qgnn_lightning.lightning_module import NodeClassifier
         (["fit", "-data.split", "random"], "-data.split: did you mean --data.split?"),
         (["fit", "-c", "none.yaml"], "--config: File does not exist: none.yaml"),
         (["fit", "-c", "."], "--config: Path is not a file: ."),
+        (["fit", "-c", "open.yaml"], "open.yaml is not YAML: line 2: expected ',' or '}', but got"),
+        (["fit", "-c", "long.yaml"], f"'model:', got ['{'m' * 12}...{'m' * 13}', 'a']"),
         (["info", "none"], "there is no file none"),
         (["data"], "qgnn data is followed by check, got nothing"),
         (["data", "chek"], "qgnn data is followed by check, got 'chek'"),
@@ -35,6 +37,8 @@ from qgnn_lightning.lightning_module import NodeClassifier
     ],
 )
 def test_without_torch(arguments, message, tmp_path):
+    (tmp_path / "open.yaml").write_text("model:\n  stage_bits: {input: 2\n")
+    (tmp_path / "long.yaml").write_text(f"- {'m' * 50}\n- a\n")
     code = (
         "import sys\nfrom qgnn_lightning.cli import main\n"
         f"code = main({arguments!r})\n"

@@ -38,7 +38,7 @@ _FIT = {
     "-c none.yaml": (2, r"--config: File does not exist: .*none.yaml"),
     "-c .": (2, r"--config: Path is not a file"),
     "-c unknown.yaml": (2, r"unknown option --model.bitz: did you mean --model.bits\?"),
-    "-c broken.yaml": (2, r"broken.yaml is not YAML: line 2: .+"),
+    "-c broken.yaml": (2, r"broken.yaml is not YAML: line 1: .+"),
     "--config=empty.yaml": (2, r"empty.yaml must hold options such as 'model:', got nothing"),
     "-c list.yaml": (2, r"list.yaml must hold options such as 'model:', got \['model'\]"),
     "-c picture.yaml": (2, r"picture.yaml is not a configuration: it is not text in UTF-8"),
