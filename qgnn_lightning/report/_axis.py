@@ -9,6 +9,8 @@ from typing import Protocol
 
 _TARGET = 5
 _FEWEST = 3
+#: Least ratio of the ends of a logarithmic axis: what differs less lies close together.
+_LEAST_RATIO = 2.0
 
 
 class Axis(Protocol):
@@ -84,7 +86,8 @@ class LogAxis:
     def around(cls, values: Sequence[float]) -> LogAxis:
         """An axis from the least to the greatest positive number."""
         shown = [value for value in values if value > 0] or [1.0]
-        room = max((max(shown) / min(shown)) ** 0.06, 1.1)
+        ratio = max(shown) / min(shown)
+        room = max(ratio**0.06, 1.1, math.sqrt(_LEAST_RATIO / ratio))
         return cls(min(shown) / room, max(shown) * room)
 
     def place(self, value: float) -> float | None:

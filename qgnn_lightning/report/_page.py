@@ -59,12 +59,14 @@ figure .scroll, pre { --behind: var(--raised); }
 table { border-collapse: collapse; font-size: .875rem; }
 th, td { padding: .25rem .625rem; text-align: right; border-bottom: 1px solid var(--edge);
   font-variant-numeric: tabular-nums; white-space: nowrap; }
-th { font-weight: 600; } th[scope=row], thead th:first-child { text-align: left; }
+th { font-weight: 600; } td.long { white-space: normal; overflow-wrap: anywhere;
+  min-width: 8rem; } th[scope=row], thead th:first-child { text-align: left; }
 .confusion td[style] { background: color-mix(in srgb, var(--c0) calc(var(--share) * .55),
   transparent); }
 pre { background-color: var(--raised); padding: .75rem; border-radius: .5rem;
   font-size: .8125rem; }
-@media (max-width: 30rem) { th, td { padding: .25rem .375rem; } }
+@media (max-width: 30rem) { th, td { padding: .25rem .375rem; }
+  th[scope=row] { white-space: normal; } }
 @media print { details { display: none; } figure { break-inside: avoid; } }
 """
 

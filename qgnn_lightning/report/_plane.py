@@ -65,8 +65,10 @@ class Plane:
             text = f'x="{self.left - _GAP}" y="{top + 4:.1f}">{short(tick)}</text>'
             parts.append(f'<text class="left" {text}')
         for tick in () if self.x_axis is None else self.x_axis.ticks():
-            place = f'x="{self.across(tick):.1f}" y="{self.bottom + 16}"'
-            parts.append(f'<text class="under" {place}>{short(tick)}</text>')
+            text = short(tick)
+            across = min(self.across(tick), WIDTH - _CHARACTER * len(text) / 2)  # not cut off
+            place = f'x="{across:.1f}" y="{self.bottom + 16}"'
+            parts.append(f'<text class="under" {place}>{text}</text>')
         parts.append(self._line("axis", self.bottom))
         middle = f'x="{self.left + self.width / 2}" y="{HEIGHT - 6}"'
         parts.append(f'<text class="under" {middle}>{escape(x_label)}</text>')

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+#: Characters of a cell from which it is broken into lines.
+_LONG = 20
+
 
 def numbers_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose first column names its rows, scrolled sideways where it is too wide.
@@ -15,8 +18,8 @@ def numbers_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+        f'<tr><th scope="row">{_breakable(first)}</th>'
+        + "".join(f"<td{_kind(cell)}>{_breakable(cell)}</td>" for cell in rest)
         + "</tr>"
         for first, *rest in rows
     )
@@ -61,3 +64,12 @@ def confusion_table(names: Sequence[str], confusion: Sequence[Sequence[int]]) ->
         f'<thead><tr><td></td>{head}<th scope="col">found</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _kind(cell: str) -> str:
+    return ' class="long"' if len(cell) >= _LONG else ""
+
+
+def _breakable(cell: str) -> str:
+    """A path may be broken behind each folder."""
+    return escape(cell).replace("/", "/<wbr>")

@@ -15,9 +15,11 @@ from run_directories import EVALUATION, RESULTS, write_run
 
 from qgnn_lightning.report import read_run, render_page
 from qgnn_lightning.report._axis import LinearAxis, LogAxis, short
-from qgnn_lightning.report._chart import Frame, Line, bar_chart, line_chart
+from qgnn_lightning.report._chart import Frame, Line, bar_chart, line_chart, scatter_chart
+from qgnn_lightning.report._plane import WIDTH
+from qgnn_lightning.report._table import numbers_table
 
-_VOID = {"meta", "link", "br"}
+_VOID = {"meta", "link", "br", "wbr"}
 
 
 class Outline(HTMLParser):
@@ -267,6 +269,28 @@ def test_numbers_close_together_have_ticks_that_can_be_told_apart(low, ratio):
     assert 2 <= len(ticks) <= 12
     assert len({short(tick) for tick in ticks}) == len(ticks)
     assert all(0 <= axis.place(tick) <= 1 for tick in ticks)
+
+
+@given(st.floats(1e-3, 1e9))
+def test_equal_numbers_stand_in_the_middle_of_an_axis_with_ticks(number):
+    axis = LogAxis.around([number, number])
+    assert axis.place(number) == pytest.approx(0.5)
+    assert axis.high / axis.low == pytest.approx(2)
+    assert len(axis.ticks()) >= 2
+
+
+@given(st.floats(1e3, 1e6), st.floats(1, 100))
+def test_labels_below_end_inside_of_the_picture(low, ratio):
+    chart = scatter_chart(Frame("T", "x", "y"), [("a", low, 1), ("b", low * ratio, 2)])
+    labels = re.findall(r'class="under" x="([\d.]+)" y="234">(.*?)<', chart)
+    assert labels
+    assert all(float(middle) + 3.8 * len(text) <= WIDTH for middle, text in labels)
+
+
+def test_long_cells_are_broken_and_numbers_are_not():
+    table = numbers_table(["run", "data", "test"], [["a/b", "files /home/someone/graph", "75.0 %"]])
+    assert '<th scope="row">a/<wbr>b</th>' in table
+    assert '<td class="long">files /<wbr>home/<wbr>someone/<wbr>graph</td><td>75.0 %</td>' in table
 
 
 def test_short_numbers():
