@@ -192,6 +192,8 @@ def _measure(
     }
     if options.mode == "model" and not (options.ckpt or options.packed):
         notes.append("random weights: the errors say nothing about a network trained for its bits")
+    if options.quick:
+        notes.append("a first look: name --num_nodes and --num_edges; larger graphs gain more")
     sizes = adjacency.num_nodes, adjacency.num_edges
     return Benchmark(options.mode, settings, *sizes, outcomes, tuple(notes))
 

@@ -15,6 +15,15 @@ from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.provenance import num_cpus
 
+#: The size of ogbn-arxiv.
+_GRAPH = {"num_nodes": 169_343, "num_edges": 1_157_799}
+#: What is measured in half a minute where neither a size nor candidates are asked for.
+_QUICK: dict[str, Any] = {
+    "num_nodes": 60_000,
+    "num_edges": 410_000,
+    "num_features": 64,
+    "candidates": ["fp32-csr", "fp32-bag", "fp32-sum", "int?-*"],
+}
 #: Options that shape a random network, with their defaults; a stored network brings its own.
 _SHAPE = {
     "num_features": 128,
@@ -40,8 +49,21 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     options, unknown = bench_parser().parse_known_args(arguments)
     if unknown:
         raise UsageError(_unknown(unknown[0], options))
+    _take_defaults(options)
     _check(options)
     return options
+
+
+def _take_defaults(options: argparse.Namespace) -> None:
+    """Sizes that were not asked for."""
+    propagate = options.mode == "propagate"
+    options.quick = propagate and all(getattr(options, name) is None for name in _QUICK)
+    defaults = _QUICK if options.quick else _GRAPH
+    if propagate:
+        defaults = {"num_features": _SHAPE["num_features"], **defaults}
+    for name, default in defaults.items():
+        if getattr(options, name) is None:
+            setattr(options, name, default)
 
 
 def _whole(least: int) -> Callable[[str], int]:
@@ -75,7 +97,13 @@ def bench_parser() -> argparse.ArgumentParser:
     )
     modes = parser.add_subparsers(dest="mode", required=True, metavar="propagate|model")
     propagate = modes.add_parser(
-        "propagate", help="K propagation steps", prog="qgnn bench propagate"
+        "propagate",
+        help="K propagation steps",
+        prog="qgnn bench propagate",
+        epilog="Without a size and without --candidates it takes half a minute: "
+        + ", ".join(f"--{name} {value}" for name, value in _QUICK.items() if name != "candidates")
+        + ", and the candidates that matter most. With any of these options the others have the "
+        "defaults above, and all candidates are measured.",
     )
     _add_common(propagate)
     _add_propagation(propagate, defaults=True)
@@ -108,14 +136,9 @@ def _shape_help(name: str) -> str:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--num_nodes", type=_whole(2), default=169_343, metavar="N", help="default %(default)s")
-    add(
-        "--num_edges",
-        type=_whole(1),
-        default=1_157_799,
-        metavar="N",
-        help="undirected edges (default %(default)s)",
-    )
+    nodes, edges = _GRAPH.values()
+    add("--num_nodes", type=_whole(2), metavar="N", help=f"default {nodes}")
+    add("--num_edges", type=_whole(1), metavar="N", help=f"undirected edges (default {edges})")
     add("--graph", choices=GRAPHS, default="uniform", help="kind of graph (default %(default)s)")
     add("--seed", type=_whole(0), default=0, metavar="N", help="of graph and features (default 0)")
     add("--threads", type=_whole(1), default=num_cpus(), metavar="N", help="default %(default)s")
@@ -127,7 +150,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _add_propagation(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
     def add(name: str, **kwargs: Any) -> None:
-        default = _SHAPE[name] if defaults else None
+        default = _SHAPE[name] if defaults and name not in _QUICK else None
         parser.add_argument(f"--{name}", default=default, help=f"default {_SHAPE[name]}", **kwargs)
 
     add("num_features", type=_whole(1), metavar="N")

@@ -11,6 +11,7 @@ import torch
 from qgnn_lightning.bench import random_graph
 from qgnn_lightning.cli import _bench as bench_module
 from qgnn_lightning.cli._bench import PackedDiffersError, run_bench
+from qgnn_lightning.cli._bench_options import parse_options
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.deploy import freeze, save_packed
 from qgnn_lightning.lightning_module import NodeClassifier
@@ -47,6 +48,33 @@ def test_propagate_prints_a_table_and_writes_its_files(tmp_path, capsys, monkeyp
     assert stored["settings"]["num_edges"] == 150
     assert len(stored["candidates"]) == 18
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.svg"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sizes"),
+    [
+        ([], (60_000, 410_000, 64, True)),
+        (["--repeats=3", "--num_steps=4"], (60_000, 410_000, 64, True)),
+        (["--num_features=64"], (169_343, 1_157_799, 64, False)),
+        (["--num_nodes=9", "--num_edges=8"], (9, 8, 128, False)),
+        (["--candidates", "fp32-pyg"], (169_343, 1_157_799, 128, False)),
+    ],
+)
+def test_only_what_is_asked_for_without_a_size_is_small(options, sizes):
+    found = parse_options(["propagate", *options])
+    assert (found.num_nodes, found.num_edges, found.num_features, found.quick) == sizes
+    assert "fp32-sum" in (found.candidates or []) or not found.quick
+    model = parse_options(["model"])
+    assert (model.num_nodes, model.num_features, model.quick) == (169_343, 128, False)
+
+
+def test_a_first_look_says_so(capsys, monkeypatch):
+    small = {"num_nodes": 60, "num_edges": 150, "num_features": 6, "candidates": ["int2-*"]}
+    monkeypatch.setattr("qgnn_lightning.cli._bench_options._QUICK", small)
+    run_bench(["propagate", "--threads=1", "--repeats=1"])
+    printed = capsys.readouterr().out
+    assert "a first look: name --num_nodes and --num_edges; larger graphs gain more" in printed
+    assert "bit for bit: 2 of 2" in printed
 
 
 def test_model_on_the_graph_of_a_data_set(tmp_path, capsys):
