@@ -25,6 +25,7 @@ from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.cli._refusals import made_of_options
 from qgnn_lightning.cli._stored_arguments import (
     check_agreement,
+    check_drawn,
     check_epochs,
     check_network,
     check_progress,
@@ -200,6 +201,7 @@ class CommandLine(LightningCLI):
             if teacher is not None:
                 _check_teacher_is_named(typed, path)
         stored = {"model": _without(model, typed), "data": self._stored_data(data)}
+        check_drawn(stored["data"], self._typed_section("data"), path)
         try:
             self.config = self.parser.parse_object({command: stored}, self.config)
         except UsageError as error:

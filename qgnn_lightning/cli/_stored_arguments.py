@@ -29,6 +29,11 @@ _EPOCHS_DONE = ("loops", "fit_loop", "epoch_progress", "current", "processed")
 #: Of an older Lightning there is no checkpoint of ours.
 _VERSION = re.compile(r"2\.[1-9]\d*\.\d+((a|b|rc|\.dev|\.post)\d+)?")
 
+_DRAWN_SOURCES = ("block_model", "power_law")
+_SIZES = ("num_nodes", "num_edges", "num_features")
+#: Numbers in a random graph, 200 MB of them, that nobody has to ask for by name.
+_MOST_DRAWN = 50_000_000
+
 #: May differ from the checkpoint; all others decide what its weights and ranges mean.
 _FREE = frozenset(
     {
@@ -140,6 +145,32 @@ def check_network(arguments: Mapping[str, Any], state: Mapping[str, Any], name: 
     if found != expected or len(found) < len(state):
         raise UsageError(
             f"{name} does not fit its own arguments: it is damaged, or comes from another version"
+        )
+
+
+def check_drawn(stored: Mapping[str, Any], typed: Mapping[str, Any], path: str) -> None:
+    """Refuse to draw a graph as large as a checkpoint says, unless its sizes were typed.
+
+    Args:
+        stored: The arguments of the data in the checkpoint.
+        typed: Those on the command line and in configuration files.
+        path: The checkpoint.
+
+    Raises:
+        UsageError: If the graph is large, and a size of it comes from the checkpoint.
+    """
+    data = {**stored, **typed}
+    sizes = [data.get(name) for name in _SIZES]
+    if data.get("source") not in _DRAWN_SOURCES or all(name in typed for name in _SIZES):
+        return
+    if not all(isinstance(size, int) for size in sizes):
+        return  # said elsewhere
+    nodes, edges, features = map(int, sizes)  # type: ignore[arg-type]
+    if nodes * features + 2 * edges > _MOST_DRAWN:
+        options = " ".join(f"--data.{name} {data[name]}" for name in _SIZES)
+        raise UsageError(
+            f"ckpt_path {path} names a random graph of {nodes:,} nodes, {edges:,} edges and "
+            f"{features:,} features: to draw one so large, add {options}"
         )
 
 

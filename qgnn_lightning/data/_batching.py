@@ -18,6 +18,7 @@ from qgnn_lightning.data._validation import GraphDataError
 BatchingName = Literal["full", "partitions", "neighbors"]
 TrainLoader = FullGraphLoader | PartitionLoader | NeighborLoader
 
+_MOST_STEPS = 10_000
 #: Number of a process, and of all processes.
 Place = tuple[int, int]
 
@@ -112,7 +113,7 @@ def make_batching(
 
     Args:
         name: Which one.
-        steps_per_epoch: How often ``full`` yields the graph.
+        steps_per_epoch: How often ``full`` yields the graph, from 1 to 10,000.
         partitions: Makes the options of ``partitions``.
         neighbors: Makes the options of ``neighbors``.
         cache_dir: Where parts are kept.
@@ -122,8 +123,11 @@ def make_batching(
     """
     if name not in get_args(BatchingName):
         raise GraphDataError(f"batching must be 'full', 'partitions' or 'neighbors', got {name!r}")
-    if steps_per_epoch < 1:
-        raise GraphDataError(f"steps_per_epoch must be at least 1, got {steps_per_epoch}")
+    if not 1 <= steps_per_epoch <= _MOST_STEPS:
+        raise GraphDataError(
+            f"steps_per_epoch must be from 1 to {_MOST_STEPS:,}, got {steps_per_epoch}: "
+            "between epochs alone a network is evaluated and kept"
+        )
     if name == "full":
         return FullBatching(steps_per_epoch)
     if steps_per_epoch > 1:

@@ -55,8 +55,8 @@ class GraphDataModule(LightningDataModule):
         normalize_features: Whether bags of words (planetoid, coauthor, amazon) are divided by
             their sum; other features stay as they are.
         steps_per_epoch: How often the graph is yielded, and so the number of optimizer steps, per
-            training epoch. More of them save the costs of an epoch: validation, logging,
-            checkpoints.
+            training epoch, at most 10,000. More of them save the costs of an epoch: validation,
+            logging, checkpoints.
         batching: ``full``: every step sees the whole graph; ``partitions``: the union of several
             parts of it, for graphs that do not fit, and for several devices; ``neighbors``: some
             training nodes and nodes drawn around them, for few propagation steps. Evaluation

@@ -126,3 +126,24 @@ def test_a_network_without_inputs_is_refused_in_a_line(qgnn, trained):
     outcome = qgnn(*_READERS["test"])
     assert outcome.code == 2
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["num_nodes", "num_edges", "num_features"])
+def test_a_checkpoint_does_not_choose_to_draw_a_large_graph(qgnn, trained, name):
+    content = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    sizes = {"source": "block_model", "num_nodes": 60, "num_edges": 150, "num_features": 8}
+    data = content["qgnn_data_arguments"] | sizes | {name: 10**9}
+    _crafted(trained, qgnn_data_arguments=data)
+    outcome = qgnn("test", "--ckpt_path=evil.ckpt")
+    assert outcome.code == 2
+    assert f"to draw one so large, add --data.num_nodes {data['num_nodes']} " in outcome.err
+
+
+def test_an_epoch_without_end_is_refused(qgnn, trained):
+    content = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    _crafted(
+        trained, qgnn_data_arguments=content["qgnn_data_arguments"] | {"steps_per_epoch": 2**31}
+    )
+    outcome = qgnn("test", "--ckpt_path=evil.ckpt")
+    assert outcome.code == 2
+    assert "steps_per_epoch must be from 1 to 10,000" in outcome.err

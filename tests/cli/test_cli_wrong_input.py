@@ -62,7 +62,7 @@ _FIT = {
     "--data.source planetoid": (2, r"name must be one of Cora, CiteSeer, PubMed"),
     "--data.source planetoid --data.name Corra": (2, r"name must be one of .* got 'Corra'"),
     "--data.source npz --data.root none.npz": (2, r"root must be an .npz file, there is none at"),
-    "--data.steps_per_epoch 0": (2, r"steps_per_epoch must be at least 1, got 0"),
+    "--data.steps_per_epoch 0": (2, r"steps_per_epoch must be from 1 to 10,000, got 0"),
     "--data.split random --data.num_val 5000": (2, r"num_val \+ num_test must not exceed the"),
     "--trainer.max_epochs=0": (2, r"trainer.max_epochs must be at least 1, or -1 for no end"),
     "--data.source block_model": (2, r"no public split: add --data.split random"),
