@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -265,7 +266,7 @@ def _is_finite(x: Tensor) -> bool:
     values = x.values() if x.layout == torch.sparse_csr else x
     if not values.numel():
         return True
-    return all(bool(one.isfinite()) for one in torch.aminmax(values))
+    return all(math.isfinite(one) for one in torch.aminmax(values))
 
 
 def grid_bytes(grid: Grid) -> int:

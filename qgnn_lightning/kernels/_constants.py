@@ -96,6 +96,7 @@ def _constants(scales: tuple[float, ...], level_bits: int, message: float) -> St
     )
 
 
+@lru_cache(maxsize=64)
 def start_weight(own: float, restart: float) -> float:
     """Weight of the input in the first change of the delta-sigma form, ``own + restart - 1``."""
     return torch.tensor(own + restart - 1.0, dtype=torch.float32).item()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -96,24 +97,12 @@ class GridTable:
 
     @classmethod
     def from_grids(cls, grids: Sequence[Grid]) -> GridTable:
-        """Collect one grid per step.
+        """Collect one grid per step; the tensors are not to be written to.
 
         Raises:
             ValueError: If there is no grid, or they differ in ``num_bits`` or ``stride``.
         """
-        if not grids:
-            raise ValueError("grids must hold one grid per step, at least 1, got 0")
-        for name in ("num_bits", "stride"):
-            values = sorted({getattr(grid, name) for grid in grids})
-            if len(values) > 1:
-                raise ValueError(f"grids must share one {name}, got {values}")
-        return cls(
-            num_bits=grids[0].num_bits,
-            truncated=grids[0].stride != 1,
-            scale=torch.tensor([grid.scale for grid in grids], dtype=torch.float32),
-            zero_point=torch.tensor([grid.zero_point for grid in grids], dtype=torch.int32),
-            shift=torch.tensor([grid.shift for grid in grids], dtype=torch.int32),
-        )
+        return _table(tuple(grids))
 
     @property
     def num_steps(self) -> int:
@@ -129,3 +118,20 @@ class GridTable:
     def stride(self) -> int:
         """Distance of neighbouring centred codes."""
         return TRUNCATED_STRIDE if self.truncated else 1
+
+
+@lru_cache(maxsize=64)
+def _table(grids: tuple[Grid, ...]) -> GridTable:
+    if not grids:
+        raise ValueError("grids must hold one grid per step, at least 1, got 0")
+    for name in ("num_bits", "stride"):
+        values = sorted({getattr(grid, name) for grid in grids})
+        if len(values) > 1:
+            raise ValueError(f"grids must share one {name}, got {values}")
+    return GridTable(
+        num_bits=grids[0].num_bits,
+        truncated=grids[0].stride != 1,
+        scale=torch.tensor([grid.scale for grid in grids], dtype=torch.float32),
+        zero_point=torch.tensor([grid.zero_point for grid in grids], dtype=torch.int32),
+        shift=torch.tensor([grid.shift for grid in grids], dtype=torch.int32),
+    )

@@ -53,7 +53,7 @@ def linear(
         packed,
         *x_arguments,
         weight.codes,
-        _factor(x_grid, weight),
+        weight.factor(x_grid.scale),
         weight.bias,
         relu,
         *_out_arguments(out_grid),
@@ -107,7 +107,7 @@ def sparse_linear(
         value,
         *x_arguments,
         weight.by_input,
-        _factor(x_grid, weight),
+        weight.factor(x_grid.scale),
         weight.bias,
         relu,
         *_out_arguments(out_grid),
@@ -115,10 +115,6 @@ def sparse_linear(
         backend,
     )
     return result
-
-
-def _factor(x_grid: Grid, weight: LinearWeight) -> Tensor:
-    return torch.tensor(x_grid.scale, dtype=torch.float32) * weight.scale
 
 
 def _out_arguments(out_grid: Grid | None) -> tuple[int, float, int]:

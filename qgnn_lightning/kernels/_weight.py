@@ -56,6 +56,16 @@ class LinearWeight:
         return self.codes.shape[1]
 
     @cached_property
+    def _factors(self) -> dict[float, Tensor]:
+        return {}
+
+    def factor(self, x_scale: float) -> Tensor:
+        """What a product of centred codes is worth, ``x_scale * scale``, kept for the next call."""
+        if x_scale not in self._factors:
+            self._factors[x_scale] = torch.tensor(x_scale, dtype=torch.float32) * self.scale
+        return self._factors[x_scale]
+
+    @cached_property
     def by_input(self) -> Tensor:
         """The codes as ``(in, out)``: one row for every input, as sparse features read them."""
         return self.codes.t().contiguous()

@@ -66,16 +66,22 @@ def check_csr(rowptr: Tensor, col: Tensor, *, num_columns: int) -> None:
             f"rowptr must run from 0 to the {col.numel()} entries of col, "
             f"got {int(rowptr[0])} to {int(rowptr[-1])}"
         )
-    if counts.numel() and int(counts.min()) < 0:
-        raise ValueError(f"rowptr must not decrease, got a row of {int(counts.min())} entries")
-    if counts.numel() and int(counts.max()) > MAX_ROW_ENTRIES:
-        raise ValueError(
-            f"rowptr must give a row at most {MAX_ROW_ENTRIES} entries, got {int(counts.max())}"
-        )
-    if col.numel() and not (int(col.min()) >= 0 and int(col.max()) < num_columns):
-        raise ValueError(
-            f"col must be in 0..{num_columns - 1}, got {int(col.min())}..{int(col.max())}"
-        )
+    least, most = _least_and_most(counts)
+    if least < 0:
+        raise ValueError(f"rowptr must not decrease, got a row of {least} entries")
+    if most > MAX_ROW_ENTRIES:
+        raise ValueError(f"rowptr must give a row at most {MAX_ROW_ENTRIES} entries, got {most}")
+    first, last = _least_and_most(col)
+    if first < 0 or (col.numel() and last >= num_columns):
+        raise ValueError(f"col must be in 0..{num_columns - 1}, got {first}..{last}")
+
+
+def _least_and_most(values: Tensor) -> tuple[int, int]:
+    """In one pass; 0 of none."""
+    if not values.numel():
+        return 0, 0
+    least, most = torch.aminmax(values)
+    return int(least), int(most)
 
 
 def check_num_threads(num_threads: int | None, operations: int) -> int:

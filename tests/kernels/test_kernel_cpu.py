@@ -84,6 +84,27 @@ def test_every_width_to_300(num_bits: int) -> None:
         )
 
 
+@pytest.mark.parametrize("num_bits", [2, 4])
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 15, 16])
+@pytest.mark.parametrize("form", ["direct", "delta_sigma"])
+def test_short_rows_taken_by_their_number_of_neighbours(isa, form, width, num_bits) -> None:  # type: ignore[no-untyped-def]
+    """Several blocks of rows, from isolated nodes to a hub whose sums pass 16 bits."""
+    graph = random_graph(1500, 24_000, width, hub=True)
+    step_grids = [Grid(num_bits, scale, 1) for scale in (0.5, 0.2, 0.4)]
+    x0, weights = random_features(1500, width, 0), StepCoefficients(0.0, 0.9, 0.1)
+    degree = torch.randint(1, 9, (1500,), generator=torch.Generator().manual_seed(0))
+    part_of_a_graph = PackedGraph.from_csr(graph.rowptr, graph.col, degree)
+    for threads, one in ((1, graph), (2, graph), (1, part_of_a_graph)):
+        assert_same_propagation(x0, one, step_grids, weights, threads, form=form)
+
+
+@pytest.mark.parametrize("num_nodes", [32_768, 32_769])
+def test_short_rows_of_graphs_beyond_the_caches(num_nodes: int) -> None:
+    graph, x0 = random_graph(num_nodes, 4 * num_nodes, 0), random_features(num_nodes, 5, 0)
+    step_grids, weights = [Grid(2, 0.5, 1)] * 3, StepCoefficients(0.0, 0.9, 0.1)
+    assert_same_propagation(x0, graph, step_grids, weights, form="delta_sigma")
+
+
 @pytest.mark.parametrize("num_bits", [2, 4, 8])
 def test_lanes_widen_exactly_where_they_would_overflow(isa: str, num_bits: int) -> None:
     for degree in (16, 17, 18, 34, 35, 84, 85, 86, 170, 171, 256, 257, 258, 514, 515, 4369, 4370):

@@ -66,6 +66,12 @@ inline int64_t carried_bytes(const QgnnPropagation& c) {
   return c.delta_sigma ? c.residual_bits / 8 : 2;
 }
 
+// Whether the codes of a row are the bytes of its first lane, and all that a step reads lies in
+// the caches near to a core, so that rows can be taken in any order.
+inline bool has_narrow_rows(const QgnnPropagation& c) {
+  return c.row_bytes == 16 && c.num_features <= 16 && c.num_nodes <= 32768;
+}
+
 // Fraction bits of fixed point, by the bits of the levels.
 inline int32_t fraction_bits(const QgnnPropagation& c) {
   return 12 - int32_t(c.truncated ? 8 : c.num_bits);
@@ -87,6 +93,7 @@ struct Step {
   float* state;               // momentum != 0: [num_nodes, capacity]
   const uint8_t* const* history;  // delta-sigma, last step: the codes of every step
   const uint8_t* padding;     // [row_bytes] mask of the bits that belong to features
+  const int32_t* order;       // [num_nodes] narrow rows: those of each block by their neighbours
   const float* tables;        // [num_steps, kTableSize]: 2 bits: reals of the codes, repeated
 };
 

@@ -27,6 +27,8 @@ namespace portable {
 #include "gather.inc"
 #include "propagate.inc"
 #include "lean.inc"
+#include "narrow.inc"
+#include "steps.inc"
 #include "sum.inc"
 #include "pairs.inc"
 #include "linear.inc"
@@ -42,6 +44,8 @@ namespace avx2 {
 #include "gather.inc"
 #include "propagate.inc"
 #include "lean.inc"
+#include "narrow.inc"
+#include "steps.inc"
 #include "sum.inc"
 #include "pairs.inc"
 #include "linear.inc"
@@ -57,6 +61,8 @@ namespace avx512 {
 #include "gather.inc"
 #include "propagate.inc"
 #include "lean.inc"
+#include "narrow.inc"
+#include "steps.inc"
 #include "sum.inc"
 #include "pairs.inc"
 #include "linear.inc"
@@ -108,6 +114,9 @@ struct Arena {
   }
 };
 
+// Rows of a block that are worth being sorted.
+constexpr int64_t kSortedRows = 512;
+
 // Everything the workers of one propagation read and write.
 struct Plan {
   const QgnnPropagation& call;
@@ -116,6 +125,7 @@ struct Plan {
   void* carried = nullptr;
   float *state = nullptr, *rows = nullptr, *tables = nullptr;
   uint8_t* padding = nullptr;
+  int32_t* order = nullptr;
 
   Plan(const QgnnPropagation& c, int64_t threads)
       : call(c), capacity(c.row_bytes * lanes(int(c.num_bits))), workers(threads) {}
@@ -126,6 +136,7 @@ struct Plan {
     Arena arena{base};
     const size_t n = size_t(call.num_nodes);
     padding = arena.take<uint8_t>(size_t(call.row_bytes));
+    if (has_narrow_rows(call)) order = arena.take<int32_t>(n);
     rows = arena.take<float>(size_t(2 * workers * capacity));
     tables = arena.take<float>(size_t(kTableSize * call.num_steps));
     if (!call.trace) {
@@ -147,6 +158,22 @@ struct Plan {
     for (int64_t f = 0; f < call.num_features; ++f) {
       const int lane = int(f / call.row_bytes), bits = int(call.num_bits);
       padding[f % call.row_bytes] |= uint8_t(((1 << bits) - 1) << (bits * lane));
+    }
+  }
+  // The rows of each block by their number of neighbours, as far as that matters.
+  void sort_rows(const Partition& blocks) {
+    constexpr int64_t kMany = 31;
+    const auto neighbours = [&](int64_t i) {
+      return std::min(call.rowptr[i + 1] - call.rowptr[i], kMany);
+    };
+    for (int64_t b = 0; order && b < blocks.size(); ++b) {
+      int64_t place[kMany + 2] = {};
+      for (int64_t i = blocks.begin(b); i < blocks.end(b); ++i) ++place[neighbours(i) + 1];
+      place[0] = blocks.begin(b);
+      for (int64_t n = 0; n < kMany; ++n) place[n + 1] += place[n];
+      for (int64_t i = blocks.begin(b); i < blocks.end(b); ++i) {
+        order[place[neighbours(i)]++] = int32_t(i);
+      }
     }
   }
   void fill_tables() {
@@ -213,7 +240,9 @@ static int propagate(const QgnnPropagation& c) {
   plan.layout(base);
   plan.fill();
   plan.fill_tables();
-  const Partition blocks(c.rowptr, c.num_nodes, 64 * c.num_threads);
+  const int64_t most_blocks = plan.order ? c.num_nodes / kSortedRows + 1 : INT64_MAX;
+  const Partition blocks(c.rowptr, c.num_nodes, std::min(64 * c.num_threads, most_blocks));
+  plan.sort_rows(blocks);
   advise_huge(c.out, size_t(c.num_nodes * c.num_features) * sizeof(float));
   const int64_t entries = c.rowptr[c.num_nodes];
   std::vector<const uint8_t*> history;
@@ -223,7 +252,7 @@ static int propagate(const QgnnPropagation& c) {
     const bool last = k == k_steps - 1;
     steps.push_back({&c, k, entries, plan.capacity, plan.capacity != c.num_features,
                      last, k < 0 ? nullptr : plan.codes_of(k), last ? nullptr : plan.codes_of(k + 1),
-                     plan.carried, plan.state, history.data(), plan.padding, plan.tables});
+                     plan.carried, plan.state, history.data(), plan.padding, plan.order, plan.tables});
   }
   std::vector<StepFunction> functions;
   for (const Step& s : steps) {
