@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ _PARTS = {
 }
 #: Where Lightning keeps the number of epochs whose steps are done.
 _EPOCHS_DONE = ("loops", "fit_loop", "epoch_progress", "current", "processed")
+#: And the seconds of each of its stages.
+_TIMES = ("callbacks", "Timer", "time_elapsed")
 #: Of an older Lightning there is no checkpoint of ours.
 _VERSION = re.compile(r"2\.[1-9]\d*\.\d+((a|b|rc|\.dev|\.post)\d+)?")
 
@@ -175,14 +178,14 @@ def check_drawn(stored: Mapping[str, Any], typed: Mapping[str, Any], path: str) 
 
 
 def check_progress(checkpoint: Mapping[str, Any], name: str) -> None:
-    """Refuse numbers of steps and epochs that are none, from which a training would not end.
+    """Refuse steps, epochs and seconds that are no numbers, or from which nothing would end.
 
     Args:
         checkpoint: A loaded checkpoint.
         name: What it is called in the message.
 
     Raises:
-        UsageError: If a number is not whole, or negative.
+        UsageError: If a number is not whole, or negative; or no time is spent in seconds.
     """
     left = [checkpoint["epoch"], checkpoint["global_step"], checkpoint.get("loops")]
     while left:
@@ -191,6 +194,10 @@ def check_progress(checkpoint: Mapping[str, Any], name: str) -> None:
             left += one.values()
         elif not isinstance(one, int) or one < 0:
             raise UsageError(f"{name} does not say how far its training had come")
+    times = _inner(checkpoint, _TIMES)
+    seconds = list(times.values()) if isinstance(times, dict) else [times or 0]
+    if not all(isinstance(one, int | float) and 0 <= one < math.inf for one in seconds):
+        raise UsageError(f"{name} does not say how long its training took")
 
 
 def check_epochs(checkpoint: Mapping[str, Any], max_epochs: int | None, path: str) -> None:
@@ -204,14 +211,20 @@ def check_epochs(checkpoint: Mapping[str, Any], max_epochs: int | None, path: st
     Raises:
         UsageError: If there are fewer.
     """
-    found: Any = checkpoint
-    for part in _EPOCHS_DONE:
-        found = found.get(part) if isinstance(found, dict) else None
+    found = _inner(checkpoint, _EPOCHS_DONE)
     if isinstance(found, int) and max_epochs is not None and 0 <= max_epochs < found:
         raise UsageError(
             f"--trainer.max_epochs is {max_epochs}, but {found} epochs are done in ckpt_path "
             f"{path}: name more of them to train on, or {found} to test only"
         )
+
+
+def _inner(checkpoint: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """What is in tables within one another, or ``None``."""
+    found: Any = checkpoint
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
 
 
 def _shapes(state: Mapping[str, Any]) -> dict[str, tuple[torch.Size, bool]]:

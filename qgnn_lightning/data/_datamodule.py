@@ -324,7 +324,10 @@ class GraphDataModule(LightningDataModule):
             GraphDataError: If a validation or test node was a training node, or the checkpoint
                 does not say it.
         """
-        if self._graph is None or state_dict.get("num_nodes") != self.num_nodes:
+        num_nodes = state_dict.get("num_nodes")
+        if not isinstance(num_nodes, int | None):
+            raise GraphDataError("The number of nodes in the checkpoint is damaged")
+        if self._graph is None or num_nodes != self.num_nodes:
             return
         trained = unpack_split(state_dict.get("split"), self.num_nodes).train_mask
         held_out = (self._graph.val_mask | self._graph.test_mask).cpu()

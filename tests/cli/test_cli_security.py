@@ -104,6 +104,7 @@ def test_a_damaged_training_state_matters_to_a_training_alone(qgnn, trained):
     [
         ("callbacks", {"RandomState": {"python": [1, 2]}}, "random generators is damaged"),
         ("optimizer_states", [{"state": {}}], "is damaged, or comes from another version"),
+        ("GraphDataModule", {"num_nodes": torch.zeros(2)}, "number of nodes in the checkpoint"),
     ],
 )
 def test_what_cannot_be_continued_is_said_in_our_words(qgnn, trained, part, value, words):
@@ -147,3 +148,13 @@ def test_an_epoch_without_end_is_refused(qgnn, trained):
     outcome = qgnn("test", "--ckpt_path=evil.ckpt")
     assert outcome.code == 2
     assert "steps_per_epoch must be from 1 to 10,000" in outcome.err
+
+
+@pytest.mark.parametrize("seconds", ["long", torch.zeros(3), float("nan"), -1.0])
+def test_a_time_that_is_none_is_refused_before_the_training(qgnn, trained, seconds):
+    content = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    timer = {"time_elapsed": {"train": seconds}}
+    _crafted(trained, callbacks=content["callbacks"] | {"Timer": timer})
+    outcome = qgnn(*_READERS["fit"])
+    assert outcome.code == 2
+    assert "does not say how long its training took" in outcome.err
