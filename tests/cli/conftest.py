@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,9 +42,16 @@ def qgnn(monkeypatch, capsys, tmp_path) -> Command:
 
 @pytest.fixture
 def fit(qgnn) -> Command:
-    """Train on the small graph; 3 epochs, without observers, unless told otherwise."""
+    """Train on the small graph; 3 epochs, without observers, unless told otherwise.
+
+    Each in a second of its own: TensorBoard reads files by the second in their names.
+    """
+    last = [0]
 
     def run(*arguments: str) -> Outcome:
+        while int(time.time()) == last[0]:
+            time.sleep(0.05)
+        last[0] = int(time.time())
         return qgnn("fit", *SMALL, "--trainer.max_epochs=3", "--observers=false", *arguments)
 
     return run
