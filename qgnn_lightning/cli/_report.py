@@ -41,7 +41,8 @@ def results_table(results: dict[str, Any]) -> str:
 def _size(packed: int, float32: int, file: int | None) -> str:
     """Bytes of the packed file, or what its content would be where there is no such file."""
     size, what = (packed, "codes, scales and biases") if file is None else (file, "packed file")
-    return f"{size:,} bytes ({what}), {float32 / size:.1f}x smaller than float32"
+    ratio = f"{float32 / size:.1f}x smaller" if size <= float32 else f"{size / float32:.1f}x larger"
+    return f"{size:,} bytes ({what}), {ratio} than float32"
 
 
 def plan_table(plan: TrainingPlan, epochs: int | None, trial: Trial, place: str) -> str:

@@ -13,7 +13,7 @@ from qgnn_lightning.report._chart import (
     line_chart,
     scatter_chart,
 )
-from qgnn_lightning.report._run_record import Evaluation, RunRecord, Snapshot
+from qgnn_lightning.report._run_record import Evaluation, Results, RunRecord, Snapshot
 from qgnn_lightning.report._table import confusion_table, facts_list, numbers_table
 
 _MOST_SNAPSHOTS = 4
@@ -36,7 +36,7 @@ def comparison(runs: Sequence[RunRecord]) -> str:
     Args:
         runs: At least two runs.
     """
-    header = ["run", "data", "test", "validation", "bits", "bytes", "smaller", "time"]
+    header = ["run", "data", "test", "validation", "bits", "bytes", "than float32", "time"]
     table = numbers_table(header, [_row(run) for run in runs])
     done = [(run.name, run.results) for run in runs if run.results is not None]
     charts = []
@@ -66,9 +66,18 @@ def _row(run: RunRecord) -> list[str]:
         f"{100 * found.accuracy['val']:.1f} %",
         found.bits,
         f"{found.packed_bytes:,}",
-        f"{found.float32_bytes / max(found.packed_bytes, 1):.1f}x",
+        _than_float32(found),
         found.facts["Time"].split(",")[0],
     ]
+
+
+def _than_float32(found: Results) -> str:
+    packed, float32 = max(found.packed_bytes, 1), max(found.float32_bytes, 1)
+    return (
+        f"{float32 / packed:.1f}x smaller"
+        if packed <= float32
+        else f"{packed / float32:.1f}x larger"
+    )
 
 
 def run_section(run: RunRecord, anchor: str) -> str:
@@ -109,7 +118,7 @@ def _facts(run: RunRecord) -> str:
         "Validation": f"{100 * found.accuracy['val']:.1f} %",
         "Training": f"{100 * found.accuracy['train']:.1f} %",
         found.packed: f"{found.packed_bytes:,} bytes",
-        "Against float32": f"{found.float32_bytes / max(found.packed_bytes, 1):.1f}x smaller",
+        "Than float32": _than_float32(found),
     }
     return (
         f'<div class="tiles">{facts_list(tiles)}</div><p class="unit">{_ACCURACIES}</p>'
