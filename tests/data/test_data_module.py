@@ -169,6 +169,7 @@ def test_the_split_seed_decides_the_random_split():
         ({"source": "cora"}, "source must be one of digits, planetoid, .*npz, npy, got 'cora'"),
         ({"split": "full"}, "split must be 'public' or 'random', got 'full'"),
         ({"steps_per_epoch": 0}, "steps_per_epoch must be from 1 to 10,000, got 0"),
+        ({"root": "mine"}, "data.root is mine, but the source digits reads no files"),
         ({"steps_per_epoch": 10_001}, "from 1 to 10,000, got 10001"),
         ({"source": "power_law", "homophily": 2.0}, r"homophily must be in \[0, 1\], got 2.0"),
     ],

@@ -78,12 +78,17 @@ def make_source(
         if not root:
             raise GraphOptionError(f"data.root is needed, the {what}: --data.root PATH")
         return make(Path(root).expanduser())
+    if source == "ogb":
+        folder = Path(root).expanduser() if root else cache / source
+        return OgbSource(name, folder, cache, undirected)
+    if root and source in get_args(SourceName):
+        raise GraphOptionError(
+            f"data.root is {root}, but the source {source} reads no files: --data.source files "
+            "reads a folder of your own"
+        )
     match source:
         case "digits":
             return DigitsSource()
-        case "ogb":
-            folder = Path(root).expanduser() if root else cache / source
-            return OgbSource(name, folder, cache, undirected)
         case "block_model":
             return BlockModelSource(planted())
         case "power_law":
