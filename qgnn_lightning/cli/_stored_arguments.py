@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.data import RANDOM_SOURCES
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.run import CheckpointError, read_checkpoint
 
@@ -32,7 +33,6 @@ _TIMES = ("callbacks", "Timer", "time_elapsed")
 #: Of an older Lightning there is no checkpoint of ours.
 _VERSION = re.compile(r"2\.[1-9]\d*\.\d+((a|b|rc|\.dev|\.post)\d+)?")
 
-_DRAWN_SOURCES = ("block_model", "power_law")
 _SIZES = ("num_nodes", "num_edges", "num_features")
 #: Numbers in a random graph, 200 MB of them, that nobody has to ask for by name.
 _MOST_DRAWN = 50_000_000
@@ -164,7 +164,7 @@ def check_drawn(stored: Mapping[str, Any], typed: Mapping[str, Any], path: str) 
     """
     data = {**stored, **typed}
     sizes = [data.get(name) for name in _SIZES]
-    if data.get("source") not in _DRAWN_SOURCES or all(name in typed for name in _SIZES):
+    if data.get("source") not in RANDOM_SOURCES or all(name in typed for name in _SIZES):
         return
     if not all(isinstance(size, int) for size in sizes):
         return  # said elsewhere

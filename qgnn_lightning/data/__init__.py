@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qgnn_lightning.data._batch import GraphBatch, Stage
 from qgnn_lightning.data._column_sizes import ColumnSizes, column_sizes
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
-from qgnn_lightning.data._sources import Source
+from qgnn_lightning.data._sources import RANDOM_SOURCES, Source
 from qgnn_lightning.data._splits import Split, random_split
 from qgnn_lightning.data._statistics import (
     GraphStatistics,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from qgnn_lightning.data._datamodule import GraphDataModule
 
 __all__ = [
+    "RANDOM_SOURCES",
     "ColumnSizes",
     "GraphBatch",
     "GraphDataError",

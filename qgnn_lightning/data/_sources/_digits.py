@@ -25,13 +25,6 @@ class DigitsSource(Source):
     Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998.
     """
 
-    def prepare(self, *, download: bool) -> None:
-        """Nothing to fetch.
-
-        Args:
-            download: Not used.
-        """
-
     def load(self) -> RawGraph:
         """Read the images and link them."""
         from sklearn.datasets import load_digits

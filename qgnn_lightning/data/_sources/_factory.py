@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
 from qgnn_lightning.data._cache import cache_folder
-from qgnn_lightning.data._sources._amazon import amazon_files
-from qgnn_lightning.data._sources._block_model import BlockModelSource
-from qgnn_lightning.data._sources._coauthor import coauthor_files
+from qgnn_lightning.data._sources._co_graphs import co_graph_files
 from qgnn_lightning.data._sources._digits import DigitsSource
 from qgnn_lightning.data._sources._files import FileSource, PublishedFiles
 from qgnn_lightning.data._sources._npy import NpySource
@@ -17,8 +16,7 @@ from qgnn_lightning.data._sources._npz import NpzSource
 from qgnn_lightning.data._sources._ogb import OgbSource
 from qgnn_lightning.data._sources._own_files import OwnFilesSource
 from qgnn_lightning.data._sources._planetoid import planetoid_files
-from qgnn_lightning.data._sources._planted import PlantedOptions
-from qgnn_lightning.data._sources._power_law import PowerLawSource
+from qgnn_lightning.data._sources._planted import PlantedOptions, PlantedSource
 from qgnn_lightning.data._sources._source import Source
 from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 
@@ -37,9 +35,11 @@ SourceName = Literal[
 
 _PUBLISHED: dict[str, Callable[[str | None], PublishedFiles]] = {
     "planetoid": planetoid_files,
-    "coauthor": coauthor_files,
-    "amazon": amazon_files,
+    "coauthor": partial(co_graph_files, "coauthor"),
+    "amazon": partial(co_graph_files, "amazon"),
 }
+#: Sources that are drawn at random, with the skew of their nodes' weights.
+RANDOM_SOURCES = {"block_model": 0.0, "power_law": 0.5}
 _OWN: dict[str, tuple[Callable[[Path], Source], str]] = {
     "files": (OwnFilesSource, "folder of the graph's files"),
     "npz": (NpzSource, "path of the .npz file"),
@@ -86,12 +86,9 @@ def make_source(
             f"data.root is {root}, but the source {source} reads no files: --data.source files "
             "reads a folder of your own"
         )
-    match source:
-        case "digits":
-            return DigitsSource()
-        case "block_model":
-            return BlockModelSource(planted())
-        case "power_law":
-            return PowerLawSource(planted())
+    if source in RANDOM_SOURCES:
+        return PlantedSource(planted(), RANDOM_SOURCES[source])
+    if source == "digits":
+        return DigitsSource()
     known = ", ".join(get_args(SourceName))
     raise GraphDataError(f"source must be one of {known}, got {source!r}")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data._raw_graph import RawGraph
+from qgnn_lightning.data._sources._source import Source
 from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 
 _MAX_ROUNDS = 100
@@ -54,6 +55,33 @@ class PlantedOptions:
         for name, holds, rule in rules:
             if not holds:
                 raise GraphDataError(f"{name} must be {rule}, got {getattr(self, name)}")
+
+
+class PlantedSource(Source):
+    """A random graph with communities in the edges and in the features, of any size.
+
+    Without skew a contextual stochastic block model (Deshpande et al., "Contextual Stochastic
+    Block Models", NeurIPS 2018), here with several classes and the number of edges fixed instead
+    of drawn; their signal strength mu grows as ``1 / noise ** 2``. With a skew the expected
+    degrees follow a power law of exponent ``1 + 1 / skew`` (Chung and Lu, "The average distances
+    in random graphs with given expected degrees", PNAS 2002): few hubs, many nodes of low degree.
+
+    Args:
+        options: Size and difficulty.
+        skew: Inequality of the nodes' weights in [0, 1); 0 makes all nodes alike.
+    """
+
+    def __init__(self, options: PlantedOptions, skew: float) -> None:
+        self._options = options
+        self._skew = skew
+
+    def load(self) -> RawGraph:
+        """Draw the graph.
+
+        Raises:
+            GraphDataError: If there are too few pairs of nodes for the number of edges.
+        """
+        return planted_graph(self._options, self._skew)
 
 
 def planted_graph(options: PlantedOptions, skew: float) -> RawGraph:

@@ -10,9 +10,8 @@ from qgnn_lightning.data._raw_graph import RawGraph
 class Source(ABC):
     """A place to take one graph from; making one costs nothing and touches no file."""
 
-    @abstractmethod
-    def prepare(self, *, download: bool) -> None:
-        """Bring the files to this machine.
+    def prepare(self, *, download: bool) -> None:  # noqa: B027  (optional, not abstract)
+        """Bring the files to this machine; a source without files has nothing to bring.
 
         Args:
             download: Whether missing files may be downloaded.
