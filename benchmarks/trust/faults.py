@@ -56,6 +56,8 @@ WRITERS = {
     "study": ["study", "study.yaml", "-o", "DISK/s.json", "--jobs=1"],
     "data check": ["data", "check", *DATA, "--plot=DISK/p.png"],
 }
+#: Faults that are found before anything is touched.
+AT_THE_START = ("truncated", "bit-flipped", "damaged", "read-only")
 #: What the message says besides where the disk is.
 LEFT = {("full disk", "fit --export"): "DISK/m.safetensors .* the results are in r/results.json"}
 STUDY = "base:\n  - data.source: block_model\naxes:\n  model.num_steps: [3]\nseeds: 0..0\n"
@@ -223,6 +225,8 @@ def wrong(cell: Cell, outcome: dict[str, object]) -> str | None:
         return message
     left = outcome["left"]
     assert isinstance(left, dict)
+    if cell.fault.startswith(AT_THE_START) and cell.code and left:
+        return f"touched {left}"
     if cell.code and {name for name in left.get("gone", []) if "tfevents" not in name}:
         return f"lost {left['gone']}"
     unfinished = [one for names in left.values() for one in names if ".unfinished" in one]

@@ -12,7 +12,7 @@ from qgnn_lightning.cli._processes import (
     check_run_directory_is_known,
     is_first,
 )
-from qgnn_lightning.run import RunDirectory, rewind
+from qgnn_lightning.run import RunDirectory, best_epoch, rewind
 
 
 def experiment_folder(options: Mapping[str, Any]) -> Path:
@@ -70,7 +70,7 @@ def _directory_of_first(
 def take_over(
     run: RunDirectory, options: Mapping[str, Any], ckpt_path: Path | None, stored_step: int
 ) -> None:
-    """Go on with what is in the directory of a run; nothing is left to be checked.
+    """Go on with what is in the directory of a run, where all of it is whole.
 
     Args:
         run: What :func:`make_run_directory` gave.
@@ -80,8 +80,10 @@ def take_over(
 
     Raises:
         RunDirectoryError: If a log of the run is damaged.
+        CheckpointError: If its best checkpoint is.
     """
     if ckpt_path is not None:
+        best_epoch(run.best_before(ckpt_path))
         run.take_best_along(ckpt_path)
         rewind(run, stored_step)
     elif options["resume"] == "auto":

@@ -7,7 +7,7 @@ from qgnn_lightning.run._checkpoint_files import (
     TrainedNetworks,
     read_checkpoint,
 )
-from qgnn_lightning.run._checkpoints import BestCheckpoint, LastCheckpoint
+from qgnn_lightning.run._checkpoints import BestCheckpoint, LastCheckpoint, best_epoch
 from qgnn_lightning.run._data_arguments import DataArguments
 from qgnn_lightning.run._directory import OtherRunError, RunDirectory, RunDirectoryError
 from qgnn_lightning.run._evaluation import evaluation
@@ -48,6 +48,7 @@ __all__ = [
     "TrainedNetworks",
     "TrainingPlan",
     "Trial",
+    "best_epoch",
     "check_memory",
     "environment",
     "evaluation",

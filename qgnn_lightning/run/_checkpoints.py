@@ -73,19 +73,28 @@ class BestCheckpoint(Checkpoint):
             CheckpointError: If the checkpoint of the best epoch is damaged.
         """
         epoch = int(state_dict["epoch"])
-        if epoch >= 0 and self._stored_epoch() == epoch:
+        if epoch >= 0 and best_epoch(self.path) == epoch:
             self.score, self.epoch = float(state_dict["score"]), epoch
 
-    def _stored_epoch(self) -> int | None:
-        if not self.path.is_file():
-            return None
-        try:
-            stored: int | None = read_checkpoint(self.path).get("epoch")
-        except CheckpointError as error:
-            raise CheckpointError(
-                f"{error}: remove it to go on; the best epoch is then one of those to come"
-            ) from error
-        return stored
+
+def best_epoch(path: Path) -> int | None:
+    """Epoch of the best checkpoint of a run that is to be continued; ``None`` without one.
+
+    Args:
+        path: The file.
+
+    Raises:
+        CheckpointError: If it is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        stored: int | None = read_checkpoint(path).get("epoch")
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error}: remove it to go on; the best epoch is then one of those to come"
+        ) from error
+    return stored
 
 
 class LastCheckpoint(Checkpoint):

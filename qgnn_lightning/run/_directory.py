@@ -156,6 +156,15 @@ class RunDirectory:
             return None if before is None else cls._ready(before.path)
         return cls.named(path)
 
+    def best_before(self, checkpoint: Path) -> Path:
+        """Best checkpoint so far of the run that is continued.
+
+        Args:
+            checkpoint: What the run is continued from.
+        """
+        before = RunDirectory.of_checkpoint(checkpoint)
+        return self.best if before is None else before.best
+
     def take_best_along(self, checkpoint: Path) -> None:
         """Copy the best checkpoint so far from the directory of the run that is continued.
 
@@ -165,10 +174,10 @@ class RunDirectory:
         Raises:
             OSError: If it cannot be copied.
         """
-        before = RunDirectory.of_checkpoint(checkpoint)
-        if before and before.path != self.path.absolute() and before.best.is_file():
+        best = self.best_before(checkpoint)
+        if best.absolute() != self.best.absolute() and best.is_file():
             with atomic_path(self.best) as file:
-                shutil.copyfile(before.best, file)
+                shutil.copyfile(best, file)
 
     @classmethod
     def _ready(cls, path: Path) -> RunDirectory:

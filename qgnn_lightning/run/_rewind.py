@@ -23,6 +23,7 @@ def rewind(run: RunDirectory, step: int) -> None:
     """Take back what was logged in an optimizer step and after it.
 
     TensorBoard's files become one. A record that a dying process left half written is dropped.
+    All logs are read before one is written.
 
     Args:
         run: The directory of the run.
@@ -36,22 +37,18 @@ def rewind(run: RunDirectory, step: int) -> None:
         for file in (*files, run.diagnostics):
             file.unlink(missing_ok=True)
         return
+    events = dict.fromkeys(_before(files, step))  # an interrupted rewind leaves copies
+    lines = _lines_before(run.diagnostics, step)
     if files:
-        kept = dict.fromkeys(_before(files, step))  # an interrupted rewind leaves copies
         with atomic_path(files[0]) as path, path.open("wb") as stream:
             writer = RecordWriter(stream)
-            for record in kept:
+            for record in events:
                 writer.write(record)
         for file in files[1:]:
             file.unlink()
     if run.diagnostics.is_file():
-        try:
-            lines = _whole_lines(run.diagnostics)
-            before = "".join(line for line in lines if json.loads(line)["step"] < step)
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunDirectoryError(f"{run.diagnostics} is damaged: remove it to go on") from error
         with atomic_path(run.diagnostics) as path:
-            path.write_text(before)
+            path.write_text(lines)
 
 
 def _before(files: list[Path], step: int) -> Iterator[bytes]:
@@ -80,7 +77,13 @@ def _check_rest(file: Path, size: int) -> None:
         raise RunDirectoryError(f"{file} is damaged: remove it to go on")
 
 
-def _whole_lines(path: Path) -> list[str]:
-    return [
-        line for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")
-    ]
+def _lines_before(path: Path, step: int) -> str:
+    """The whole lines of the steps before one."""
+    if not path.is_file():
+        return ""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(True)
+        whole = (line for line in lines if line.endswith("\n"))
+        return "".join(line for line in whole if json.loads(line)["step"] < step)
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunDirectoryError(f"{path} is damaged: remove it to go on") from error
