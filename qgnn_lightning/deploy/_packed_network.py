@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -242,8 +241,6 @@ class PackedGNN:
                 f"x must be float32 of shape (num_nodes, {self.num_features}), "
                 f"got {x.dtype} of shape {tuple(x.shape)}"
             )
-        if not _is_finite(x):
-            raise ValueError("x must be finite, got NaN or infinity")
         if not isinstance(graph, Adjacency):
             graph = Adjacency.from_edge_index(graph, x.shape[0])
         if self.order == "encode":
@@ -259,14 +256,6 @@ def _check_tensor(name: str, value: object) -> None:
             f"{name} must be a torch.Tensor, got {kind.__module__}.{kind.__qualname__}: "
             "torch.from_numpy makes one of an array"
         )
-
-
-def _is_finite(x: Tensor) -> bool:
-    """In one pass and without a copy: the least and the greatest number take over NaN."""
-    values = x.values() if x.layout == torch.sparse_csr else x
-    if not values.numel():
-        return True
-    return all(math.isfinite(one) for one in torch.aminmax(values))
 
 
 def grid_bytes(grid: Grid) -> int:

@@ -93,7 +93,7 @@ def sparse_linear(
         rowptr: ``(rows + 1,)``; col, value: ``(entries,)`` -> as `linear`
 
     Raises:
-        ValueError: If an argument breaks these rules.
+        ValueError: If an argument breaks these rules, or an entry is NaN or infinite.
         BackendUnavailableError: If the backend named cannot run here.
     """
     check_choice("backend", backend, ("auto", *BACKENDS))

@@ -76,7 +76,7 @@ def quantize_pack(
         x: ``(rows, features)`` -> uint8 ``(rows, row_bytes)``
 
     Raises:
-        ValueError: If an argument breaks these rules.
+        ValueError: If an argument breaks these rules, or a float is NaN or infinite.
         BackendUnavailableError: If the backend named cannot run here.
     """
     check_choice("backend", backend, ("auto", *BACKENDS))

@@ -1,7 +1,8 @@
 # ruff: noqa: ARG001  (a fake implementation has the signature of its operator)
 """The operations as torch operators ``qgnn::…``, so that they can be traced and exported.
 
-Arguments are tensors and plain numbers, already checked by `api`.
+Arguments are tensors and plain numbers, already checked by `api`; only whether floats are finite is
+found out on the way.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ._constants import StepCoefficients
 from ._graph import GraphTensors
 from ._grid import Grid, GridTable
 from .layout import PackedLayout
+from .validation import check_finite
 
 
 @torch.library.custom_op("qgnn::pack", mutates_args=())
@@ -54,6 +56,7 @@ def quantize_pack(
     grid = Grid(num_bits, scale, zero_point, stride, shift)
     if backends.resolve(backend, x.device) == "cpu":
         return cpu.quantize_pack(x, grid, num_threads)
+    check_finite(x)
     return reference.quantize_pack(x, grid)
 
 
@@ -197,6 +200,7 @@ def sparse_linear(
         return cpu.sparse_linear(
             rowptr, col, value, x_grid, weight, factor, bias, relu, out_grid, num_threads
         )
+    check_finite(value)
     totals = reference.sparse_linear_totals(rowptr, col, value, x_grid, weight)
     return reference.linear_epilogue(totals, factor, bias, relu, out_grid)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -52,6 +54,17 @@ def check_packed(name: str, packed: Tensor, layout: PackedLayout) -> None:
             f"{name} must have {layout.row_bytes} bytes per row for {layout.num_features} features "
             f"of {layout.num_bits} bits, got {packed.shape[1]}"
         )
+
+
+def check_finite(values: Tensor) -> None:
+    """Raise ``ValueError`` unless all floats are finite; the compiled kernels do so themselves."""
+    if values.numel() and not all(map(math.isfinite, torch.aminmax(values))):
+        raise not_finite()
+
+
+def not_finite() -> ValueError:
+    """The error of an input that cannot be quantized."""
+    return ValueError("x must be finite, got NaN or infinity")
 
 
 def check_csr(rowptr: Tensor, col: Tensor, *, num_columns: int) -> None:

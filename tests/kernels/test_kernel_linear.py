@@ -170,3 +170,33 @@ def test_quantize_pack_names_what_is_wrong() -> None:
         quantize_pack(torch.zeros(2, 3, dtype=torch.float64), Grid(2, 1.0, 1))
     with pytest.raises(ValueError, match="x must have at least 1 feature"):
         quantize_pack(torch.zeros(2, 0), Grid(2, 1.0, 1))
+
+
+@pytest.fixture(params=["reference", "portable", "avx2", "avx512"])
+def backend(request, monkeypatch):  # type: ignore[no-untyped-def]
+    """The reference, or the compiled kernels on an instruction set."""
+    if request.param == "reference":
+        return "reference"
+    if why_unavailable("cpu") is not None or request.param not in cpu.available_isas():
+        pytest.skip(f"this processor or build has no {request.param}")
+    monkeypatch.setenv("QGNN_KERNEL_ISA", request.param)
+    return "cpu"
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize(("width", "at"), [(1, 0), (31, 30), (32, 7), (300, 299)])
+def test_floats_that_are_not_finite_are_refused(backend, value, width, at) -> None:  # type: ignore[no-untyped-def]
+    x = torch.full((5, width), -3e38)
+    rowptr = torch.tensor([0, 2, 2, width + 2])
+    col = torch.cat([torch.tensor([0, 0]), torch.arange(width)]).int()
+    entries = torch.full((width + 2,), 3e38)
+    weight = LinearWeight(torch.ones(2, width, dtype=torch.int16), torch.ones(2), None)
+
+    quantize_pack(x, Grid(2, 1.0, 1), backend=backend)
+    sparse_linear(rowptr, col, entries, Grid(2, 1.0, 1), weight, backend=backend)
+    x[4, at] = value
+    with pytest.raises(ValueError, match="x must be finite, got NaN or infinity"):
+        quantize_pack(x, Grid(2, 1.0, 1), backend=backend)
+    entries[at + 2] = value
+    with pytest.raises(ValueError, match="x must be finite, got NaN or infinity"):
+        sparse_linear(rowptr, col, entries, Grid(2, 1.0, 1), weight, backend=backend)

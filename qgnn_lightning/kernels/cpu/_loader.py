@@ -8,10 +8,13 @@ from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-ABI_VERSION = 5
+from qgnn_lightning.kernels.validation import not_finite
+
+ABI_VERSION = 6
 ISA_VARIABLE = "QGNN_KERNEL_ISA"
 
 _STEM = "_qgnn_kernels"
+_NOT_FINITE = 3
 _INT64_FUNCTIONS = (
     "num_isas",
     "isa_runs_here",
@@ -135,6 +138,8 @@ def release_workspace() -> int:
 
 
 def check_status(status: int) -> None:
-    """Raise ``MemoryError`` if a kernel reports that memory ran out."""
+    """Raise ``MemoryError`` or ``ValueError`` if a kernel reports it."""
+    if status == _NOT_FINITE:
+        raise not_finite()
     if status != 0:
         raise MemoryError("the packed kernel could not allocate its buffers")

@@ -8,7 +8,7 @@
 #define QGNN_INLINE inline __attribute__((always_inline))
 
 // Increase when a record below or the meaning of an argument changes; the loader compares it.
-#define QGNN_ABI_VERSION 5
+#define QGNN_ABI_VERSION 6
 
 extern "C" {
 
@@ -147,9 +147,9 @@ struct FloatGrid {
   int64_t bits, row_bytes;
 };
 
-using QuantizeFunction = void (*)(const FloatGrid&, const float* x, int64_t features, int64_t begin,
+using QuantizeFunction = bool (*)(const FloatGrid&, const float* x, int64_t features, int64_t begin,
                                   int64_t end, uint8_t* out, const LinearScratch&);
-using LinearFunction = void (*)(const LinearPlan&, int64_t begin, int64_t end,
+using LinearFunction = bool (*)(const LinearPlan&, int64_t begin, int64_t end,
                                 const LinearScratch&);
 
 }  // namespace qgnn

@@ -2,6 +2,7 @@
 // per instruction set, so that the paths cannot disagree; which one runs is chosen at run time.
 // Build: g++ -O3 -shared -fPIC -ffp-contract=off kernel.cpp -o _qgnn_kernels.so
 #include <algorithm>
+#include <atomic>
 
 #include "common.h"
 #include "linear_weights.h"
@@ -217,10 +218,11 @@ static int linear(const QgnnLinear& c) {
   LinearBuffers buffers(c.num_threads, weights.plan.stride, c.out_features);
   const LinearFunction run = kIsas[c.isa].linear(weights.plan);
   const Partition blocks(c.x ? nullptr : c.rowptr, c.num_rows, 16 * c.num_threads);
+  std::atomic<bool> finite{true};
   run_team(c.num_threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t w) {
-    run(weights.plan, blocks.begin(b), blocks.end(b), buffers.of(w));
+    if (!run(weights.plan, blocks.begin(b), blocks.end(b), buffers.of(w))) finite = false;
   });
-  return 0;
+  return finite ? 0 : 3;
 }
 
 static Mode mode_of(const Step& s) {
@@ -287,6 +289,7 @@ int64_t qgnn_propagation_bytes(const QgnnPropagation* call) {
   return int64_t(qgnn::Plan(*call, call->num_threads).layout(nullptr));
 }
 
+// Returns 0, 2 when memory runs out, or 3 where what was to be quantized is not finite.
 int64_t qgnn_linear(const QgnnLinear* call) {
   try {
     return qgnn::linear(*call);
@@ -295,6 +298,7 @@ int64_t qgnn_linear(const QgnnLinear* call) {
   }
 }
 
+// Returns the same.
 int64_t qgnn_quantize_pack(const float* x, int64_t num_rows, int64_t num_features, int64_t row_bytes,
                            int64_t bits, float inv_scale, int32_t zero_point, int32_t truncated,
                            int32_t shift, int64_t threads, int64_t isa, uint8_t* out) {
@@ -302,11 +306,14 @@ int64_t qgnn_quantize_pack(const float* x, int64_t num_rows, int64_t num_feature
     qgnn::LinearBuffers buffers(threads, 0, num_features);
     const qgnn::FloatGrid grid{inv_scale, zero_point, truncated, shift, bits, row_bytes};
     const qgnn::Partition blocks(nullptr, num_rows, 16 * threads);
+    std::atomic<bool> finite{true};
     qgnn::run_team(threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t w) {
-      qgnn::kIsas[isa].quantize(grid, x, num_features, blocks.begin(b), blocks.end(b), out,
-                                buffers.of(w));
+      if (!qgnn::kIsas[isa].quantize(grid, x, num_features, blocks.begin(b), blocks.end(b), out,
+                                     buffers.of(w))) {
+        finite = false;
+      }
     });
-    return 0;
+    return finite ? 0 : 3;
   } catch (const std::bad_alloc&) {
     return 2;
   }
