@@ -53,7 +53,7 @@ def data_parser() -> CommandParser:
     """The options of ``qgnn data check``."""
     parser = CommandParser(
         description="Check a graph and describe it: nodes, edges, components, homophily, classes, "
-        "degrees. Usage: qgnn data check PATH, or qgnn data check -c CONFIG.",
+        "degrees.",
     )
     parser.prog = "qgnn data check"
     parser.add_argument("path", type=str, nargs="?", help="Folder of files, or .npz file.")

@@ -175,7 +175,9 @@ def test_the_bars_of_the_picture_carry_numbers(qgnn, folder, monkeypatch):
     ("arguments", "code", "message"),
     [
         ([], 2, "qgnn data is followed by check, got nothing"),
-        (["chek"], 2, "qgnn data is followed by check, got 'chek'"),
+        (["chek"], 2, "qgnn data is followed by check, got 'chek': did you mean check?"),
+        (["mine"], 2, "got 'mine': did you mean qgnn data check mine?"),
+        (["foo"], 2, "got 'foo': see qgnn data --help"),
         (["check"], 2, "a graph is needed: qgnn data check PATH, or -c CONFIG"),
         (["check", "none"], 2, "there is none at none"),
         (["check", "--data.sorce", "x"], 2, "did you mean --data.source?"),
@@ -187,6 +189,28 @@ def test_wrong_input_gives_one_line(qgnn, folder, arguments, code, message):
     outcome = qgnn("data", *arguments)
     assert (outcome.code, outcome.err.count("\n")) == (code, 1)
     assert message in outcome.err
+
+
+def test_errors_begin_with_the_whole_name_of_the_command(qgnn, folder):
+    for arguments, name in ((["check", "none"], "qgnn data check"), (["chek"], "qgnn data")):
+        assert qgnn("data", *arguments).err.startswith(f"{name}: error: ")
+    assert qgnn("bench", "model", "--foo").err.startswith("qgnn bench model: error: ")
+
+
+def test_the_help_is_one_screen_and_says_where_the_rest_is(qgnn):
+    short = qgnn("data", "--help").out
+    assert short == qgnn("data", "check", "mine", "-h").out
+    assert len(short.splitlines()) <= 30
+    assert max(map(len, short.splitlines())) <= 100
+    assert "example:\n  qgnn data check my_graph --plot my_graph.png\n" in short
+    every = qgnn("data", "check", "--help", "all").out
+    named = set(re.findall(r"--[\w.]+", short)) - {"--OPTION"}
+    assert named == named & set(re.findall(r"--[\w.]+", every))
+    for text in (short, every):
+        assert "``" not in text
+    outcome = qgnn("data", "--help", "model")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "--help is followed by all or nothing, got 'model'" in outcome.err
 
 
 def test_names_of_classes_are_only_text(qgnn, folder, tmp_path):
@@ -223,7 +247,7 @@ def test_all_faults_are_told_at_once_and_in_a_training_the_first(qgnn, folder):
         "split.csv, line 4: node 'bob' must appear once",
     ]
     for number, (line, text) in enumerate(zip(outcome.err.splitlines(), faults, strict=True), 1):
-        assert line.startswith(f"qgnn data: error: {number} of {len(faults)}: ")
+        assert line.startswith(f"qgnn data check: error: {number} of {len(faults)}: ")
         assert text in line
     outcome = qgnn("fit", "--data.source=files", f"--data.root={folder}")
     assert (outcome.code, outcome.err.count("\n")) == (1, 1)
