@@ -8,6 +8,7 @@ from qgnn_lightning.data._batch import GraphBatch, Stage
 from qgnn_lightning.data._column_sizes import ColumnSizes, column_sizes
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import Source
+from qgnn_lightning.data._split_sizes import SplitSizes
 from qgnn_lightning.data._splits import Split, random_split
 from qgnn_lightning.data._statistics import (
     GraphStatistics,
@@ -37,6 +38,7 @@ __all__ = [
     "RawGraph",
     "Source",
     "Split",
+    "SplitSizes",
     "Stage",
     "column_sizes",
     "degree_bin_edges",

@@ -31,10 +31,7 @@ def test_a_folder_is_described(qgnn, folder):
     assert facts["edges"] == "2 undirected"
     assert facts["features"] == "1, 66.7 % not zero"
     assert facts["homophily"].startswith("50.0 % of the edges")
-    assert facts["split"] == (
-        "none: train with --data.split random --data.num_train_per_class 1 --data.num_val 1 "
-        "--data.num_test 1"
-    )
+    assert facts["split"] == "none, and too few nodes with a label to draw one"
     assert facts["red"].split()[:2] == ["2", "66.7"]
 
 
@@ -132,7 +129,23 @@ def test_a_drawn_split_is_counted(qgnn, folder):
         "num_val + num_test must not exceed the 1 nodes that are not trained on (num_train_per_c"
         in outcome.err
     )
+    assert "got 1 + 1: 3 nodes with a label are too few to draw a split" in outcome.err
     assert "20 train" not in outcome.out
+
+
+def test_one_hint_is_enough_to_draw_a_split(qgnn, folder):
+    (folder / "labels.csv").write_text("label\n" + "red\nblue\nblue\n" * 6)
+    (folder / "features.csv").write_text("a\n" + "1\n0\n2\n" * 6)
+    (folder / "edges.csv").write_text("source,target\n0,1\n")
+    source = ["--data.source=files", f"--data.root={folder}", "--trainer.max_epochs=1"]
+    drawn = "--data.split random --data.num_train_per_class 3 --data.num_val 3 --data.num_test 6"
+    outcome = qgnn("data", "check", str(folder))
+    assert f"none: train with {drawn}\n" in outcome.out
+    for given in ([], ["--data.split=random"]):
+        outcome = qgnn("fit", *source, *given)
+        assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+        assert drawn.removeprefix("--data.split random ") in outcome.err
+    assert qgnn("fit", *source, *drawn.split(), "--observers=false").code == 0
 
 
 def test_a_configuration_and_options(qgnn, tmp_path):
