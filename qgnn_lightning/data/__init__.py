@@ -18,8 +18,8 @@ from qgnn_lightning.data._statistics import (
 )
 from qgnn_lightning.data._validation import (
     GraphDataError,
+    GraphFaultsError,
     GraphOptionError,
-    texts_of,
     validate_graph,
     validate_masks,
 )
@@ -32,6 +32,7 @@ __all__ = [
     "GraphBatch",
     "GraphDataError",
     "GraphDataModule",
+    "GraphFaultsError",
     "GraphNames",
     "GraphOptionError",
     "GraphStatistics",
@@ -45,7 +46,6 @@ __all__ = [
     "degree_histogram",
     "graph_statistics",
     "random_split",
-    "texts_of",
     "validate_graph",
     "validate_masks",
 ]

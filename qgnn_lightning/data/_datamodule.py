@@ -149,6 +149,7 @@ class GraphDataModule(LightningDataModule):
             root=root,
             cache_dir=cache_dir,
             undirected=undirected,
+            split=split,
             planted=planted,
         )
         self._split_sizes = SplitSizes(num_train_per_class, num_val, num_test)
