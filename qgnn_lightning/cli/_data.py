@@ -13,7 +13,7 @@ from qgnn_lightning.cli._graph_picture import PICTURE_SUFFIXES, draw_graph
 from qgnn_lightning.cli._graph_text import describe_graph
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.cli._quiet import quiet
-from qgnn_lightning.data import GraphDataError, GraphDataModule, graph_statistics, texts_of
+from qgnn_lightning.data import GraphDataModule, GraphFaultsError, graph_statistics
 
 
 def check_graph(arguments: list[str]) -> None:
@@ -36,10 +36,8 @@ def check_graph(arguments: list[str]) -> None:
             graph = data.read()
             drawn = graph.split is not None or options.data.split == "random"
             split = data.choose_split(graph) if drawn else None
-    except GraphDataError as error:
-        if len(texts_of(error)) > 1:
-            raise FaultsError(*texts_of(error)) from error
-        raise
+    except GraphFaultsError as error:
+        raise FaultsError(*map(str, error.faults), _summary(error)) from error
     found = graph_statistics(graph)
     names = graph.names.classes or tuple(map(str, range(len(found.class_sizes))))
     print(describe_graph(found, split, names))
@@ -49,11 +47,16 @@ def check_graph(arguments: list[str]) -> None:
         print(f"\npicture        {options.plot}")
 
 
+def _summary(error: GraphFaultsError) -> str:
+    places = f" in {error.num_places:,} places" if error.num_places > error.num_faults else ""
+    return f"{error.num_faults:,} faults{places}"
+
+
 def data_parser() -> CommandParser:
     """The options of ``qgnn data check``."""
     parser = CommandParser(
         description="Check a graph and describe it: nodes, edges, components, homophily, classes, "
-        "degrees. Usage: qgnn data check PATH, or qgnn data check -c CONFIG.",
+        "degrees.",
     )
     parser.prog = "qgnn data check"
     parser.add_argument("path", type=str, nargs="?", help="Folder of files, or .npz file.")

@@ -19,7 +19,7 @@ class UsageError(Exception):
 
 
 class FaultsError(Exception):
-    """Faults that are told together, a line for each: the arguments."""
+    """Faults that are told together: the arguments, a line for each, and one that counts them."""
 
 
 def exit_code(error: Exception) -> int:
@@ -44,12 +44,7 @@ def complain(program: str, error: BaseException) -> None:
         program: Name of the command.
         error: What happened.
     """
-    texts = [describe(error)]
-    if isinstance(error, FaultsError):
-        texts = [
-            f"{number} of {len(error.args)}: {text}" for number, text in enumerate(error.args, 1)
-        ]
-    for text in texts:
+    for text in error.args if isinstance(error, FaultsError) else [describe(error)]:
         print(f"{program}: error: {one_line(text)}", file=sys.stderr)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qgnn_lightning.cli._remarks import note, remark_on_classes, remarks_on_columns
-from qgnn_lightning.data import GraphStatistics, Split
+from qgnn_lightning.data import GraphStatistics, Split, SplitSizes
 
 _WIDEST_BAR = 40
 _MOST_CLASSES = 30
@@ -73,14 +73,11 @@ def _homophily(found: GraphStatistics) -> str:
 
 
 def _options_for_split(found: GraphStatistics) -> str:
-    """Options with which the graph can be trained on: half of what is left is for the test."""
-    sizes = [size for size in found.class_sizes if size]
-    of_class = max(min([20, *(size // 2 for size in sizes)]), 1)
-    rest = sum(sizes) - of_class * len(sizes)
-    return (
-        f"none: train with --data.split random --data.num_train_per_class {of_class} "
-        f"--data.num_val {max(rest // 4, 1)} --data.num_test {max(rest // 2, 1)}"
-    )
+    """Options with which the graph can be trained on."""
+    sizes = SplitSizes.fitting(found.class_sizes)
+    if sizes is None:
+        return "none, and too few nodes with a label to draw one"
+    return f"none: train with --data.split random {sizes.options}"
 
 
 def _split(num_nodes: int, split: Split) -> str:

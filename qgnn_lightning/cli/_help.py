@@ -34,11 +34,12 @@ _WIDTH = 96
 _LONGEST_CHOICES = 60
 
 
-def help_topic(arguments: Sequence[str]) -> str | None:
+def help_topic(arguments: Sequence[str], topics: Sequence[str] = _TOPICS) -> str | None:
     """What help is asked for; ``None`` where none is, and an empty text for the short one.
 
     Args:
         arguments: The command and its options.
+        topics: What may be asked for.
 
     Raises:
         UsageError: If there is no such topic.
@@ -49,8 +50,8 @@ def help_topic(arguments: Sequence[str]) -> str | None:
     topic = "".join(arguments[asked[0] + 1 : asked[0] + 2])
     if topic.startswith("-"):
         return ""
-    if topic and topic not in _TOPICS:
-        raise UsageError(f"--help is followed by {', '.join(_TOPICS)} or nothing, got {topic!r}")
+    if topic and topic not in topics:
+        raise UsageError(f"--help is followed by {', '.join(topics)} or nothing, got {topic!r}")
     return topic
 
 
@@ -70,7 +71,18 @@ def format_topic(parser: argparse.ArgumentParser, command: str, topic: str) -> s
         for action in parser._actions:
             if not any(map(belongs, action.option_strings)):
                 action.help = argparse.SUPPRESS
+    return format_all(parser)
+
+
+def format_all(parser: argparse.ArgumentParser) -> str:
+    """The help on every option that is not hidden; their docstrings lose their markup."""
+    for action in parser._actions:
+        action.help = action.help and _without_markup(action.help)
     return parser.format_help()
+
+
+def _without_markup(text: str) -> str:
+    return re.sub(r"``|:math:|`", "", text)
 
 
 def _belongs(topic: str) -> Callable[[str], bool]:
@@ -109,6 +121,6 @@ def _option(option: str, action: argparse.Action) -> str:
 def _sentence(action: argparse.Action) -> str:
     """What it does, up to the first full stop, and its default."""
     text = re.split(r"\.(?:\s|$)", str(action.help), maxsplit=1)[0]
-    text = re.sub(r"``|:math:|`", "", text)
+    text = _without_markup(text)
     has_default = action.default is not None and action.default is not False
     return f"{text} (default: {action.default})" if has_default else text

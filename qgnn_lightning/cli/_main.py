@@ -45,6 +45,8 @@ _RUNNERS = {
     "predict --packed": ("_predict_packed", "run_predict_packed"),
     "test --packed": ("_test_packed", "run_test_packed"),
 }
+#: The words that may follow a command and belong to its name.
+_SUBCOMMANDS = {"data": ("check",), "bench": ("propagate", "model")}
 _INTERRUPTED = 130
 _TERMINATED = 143
 
@@ -108,8 +110,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        complain(" ".join(["qgnn", *(a for a in arguments[:1] if a in COMMANDS)]), error)
+        complain(_program(arguments), error)
         return exit_code(error)
+
+
+def _program(arguments: list[str]) -> str:
+    """The command as its errors name it, with the word that belongs to it."""
+    command = "".join(arguments[:1])
+    words = [command] if command in COMMANDS else []
+    words += [one for one in arguments[1:2] if one in _SUBCOMMANDS.get(command, ())]
+    return " ".join(["qgnn", *words])
 
 
 def _dispatch(arguments: list[str], started: float) -> int:

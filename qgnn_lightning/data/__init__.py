@@ -8,6 +8,7 @@ from qgnn_lightning.data._batch import GraphBatch, Stage
 from qgnn_lightning.data._column_sizes import ColumnSizes, column_sizes
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import RANDOM_SOURCES, Source
+from qgnn_lightning.data._split_sizes import SplitSizes
 from qgnn_lightning.data._splits import Split, random_split
 from qgnn_lightning.data._statistics import (
     GraphStatistics,
@@ -17,8 +18,8 @@ from qgnn_lightning.data._statistics import (
 )
 from qgnn_lightning.data._validation import (
     GraphDataError,
+    GraphFaultsError,
     GraphOptionError,
-    texts_of,
     validate_graph,
     validate_masks,
 )
@@ -32,19 +33,20 @@ __all__ = [
     "GraphBatch",
     "GraphDataError",
     "GraphDataModule",
+    "GraphFaultsError",
     "GraphNames",
     "GraphOptionError",
     "GraphStatistics",
     "RawGraph",
     "Source",
     "Split",
+    "SplitSizes",
     "Stage",
     "column_sizes",
     "degree_bin_edges",
     "degree_histogram",
     "graph_statistics",
     "random_split",
-    "texts_of",
     "validate_graph",
     "validate_masks",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Literal
 
@@ -18,7 +19,8 @@ from qgnn_lightning.data._neighbor_loader import NeighborOptions
 from qgnn_lightning.data._partition import PartitionerName, PartitionOptions
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import PlantedOptions, SourceName, make_source
-from qgnn_lightning.data._splits import Split, pack_split, random_split, unpack_split
+from qgnn_lightning.data._split_sizes import SplitSizes
+from qgnn_lightning.data._splits import Split, class_sizes, pack_split, random_split, unpack_split
 from qgnn_lightning.data._validation import (
     GraphDataError,
     GraphOptionError,
@@ -147,15 +149,11 @@ class GraphDataModule(LightningDataModule):
             root=root,
             cache_dir=cache_dir,
             undirected=undirected,
+            split=split,
             planted=planted,
         )
-        self._draw_split = partial(
-            random_split,
-            num_train_per_class=num_train_per_class,
-            num_val=num_val,
-            num_test=num_test,
-            seed=split_seed,
-        )
+        self._split_sizes = SplitSizes(num_train_per_class, num_val, num_test)
+        self._split_seed = split_seed
         self._title = " ".join(filter(None, (source, name or root)))
         self._split = split
         self._download = download
@@ -363,11 +361,13 @@ class GraphDataModule(LightningDataModule):
             GraphDataError: If there is none, or it is not valid.
         """
         if self._split == "random":
-            split = self._draw_split(raw.y.long())
+            sizes = asdict(self._split_sizes)
+            split = random_split(raw.y.long(), **sizes, seed=self._split_seed)
         elif raw.split is not None:
             split = raw.split
         else:
-            raise GraphOptionError(f"{self._title} has no public split: add --data.split random")
+            advice = self._split_sizes.advice(class_sizes(raw.y).tolist())
+            raise GraphOptionError(f"{self._title} has no public split: {advice}")
         validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask)
         return split
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qgnn_lightning.data._validation import GraphDataError, GraphOptionError, check_labels
+from qgnn_lightning.data._split_sizes import SplitSizes
+from qgnn_lightning.data._validation import GraphDataError, check_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def random_split(
         )
         masks = (drawn.train_mask, drawn.val_mask, drawn.test_mask)
         return Split(*(torch.zeros_like(known).masked_scatter(known, mask) for mask in masks))
-    _check_counts(y, num_train_per_class, num_val, num_test)
+    SplitSizes(num_train_per_class, num_val, num_test).check(class_sizes(y).tolist())
     shuffled = torch.randperm(y.numel(), generator=torch.Generator().manual_seed(seed))
     by_class = shuffled[y[shuffled].argsort(stable=True)]
     count = torch.bincount(y)
@@ -76,6 +77,11 @@ def random_split(
         val_mask=_mask(y, rest[:num_val]),
         test_mask=_mask(y, rest[num_val : num_val + num_test]),
     )
+
+
+def class_sizes(y: Tensor) -> Tensor:
+    """Nodes of each class, ``(num_nodes,) -> (num_classes,)``; unknown labels, -1, do not count."""
+    return torch.bincount(y[y >= 0].long())
 
 
 def pack_split(split: Split) -> Tensor:
@@ -101,29 +107,3 @@ def _mask(y: Tensor, nodes: Tensor) -> Tensor:
     mask = torch.zeros_like(y, dtype=torch.bool)
     mask[nodes] = True
     return mask
-
-
-def _check_counts(y: Tensor, num_train_per_class: int, num_val: int, num_test: int) -> None:
-    numbers = {
-        "num_train_per_class": num_train_per_class,
-        "num_val": num_val,
-        "num_test": num_test,
-    }
-    for name, number in numbers.items():
-        if number < 1:
-            raise GraphOptionError(f"{name} must be at least 1, got {number}")
-    count = torch.bincount(y)
-    short = ((count > 0) & (count < num_train_per_class)).nonzero()
-    if short.numel():
-        label = int(short[0])
-        raise GraphOptionError(
-            f"num_train_per_class={num_train_per_class} must not exceed the nodes of any class, "
-            f"class {label} has {int(count[label])}"
-        )
-    rest = y.numel() - num_train_per_class * int((count > 0).sum())
-    if num_val + num_test > rest:
-        raise GraphOptionError(
-            f"num_val + num_test must not exceed the {rest} nodes that are not trained on "
-            f"(num_train_per_class={num_train_per_class}), got {num_val} + {num_test}: "
-            f"for example --data.num_val {max(rest // 4, 1)} --data.num_test {max(rest // 2, 1)}"
-        )

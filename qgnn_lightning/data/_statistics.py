@@ -11,6 +11,7 @@ from torch import Tensor
 
 from qgnn_lightning.data._column_sizes import ColumnSizes, column_sizes
 from qgnn_lightning.data._raw_graph import RawGraph
+from qgnn_lightning.data._splits import class_sizes
 from qgnn_lightning.graph import Adjacency
 
 
@@ -120,7 +121,7 @@ def graph_statistics(graph: RawGraph) -> GraphStatistics:
         mean_degree=float(degree.double().mean()),
         most_degree=int(degree.max()),
         degrees=degree_histogram(degree),
-        class_sizes=tuple(torch.bincount(labels[labels >= 0]).tolist()),
+        class_sizes=tuple(class_sizes(labels).tolist()),
         num_unlabelled=int((labels < 0).sum()),
         homophily=homophily,
         homophily_by_chance=by_chance,

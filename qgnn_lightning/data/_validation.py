@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -13,27 +14,49 @@ from qgnn_lightning.errors import OptionError
 
 _ROWS_PER_BLOCK = 1 << 17
 _LARGEST = torch.finfo(torch.float32).max
-#: Faults of one kind that are told; the rest is counted.
-_MOST_FAULTS = 5
 
 
 class GraphDataError(ValueError):
-    """The data of a graph, its split or its files are not what was asked for."""
+    """The data of a graph, its split or its files are not what was asked for.
+
+    Attributes:
+        num_faults: Faults that the message tells.
+        num_places: Places, such as lines of a file, where they are.
+    """
+
+    num_faults = 1
+    num_places = 1
 
 
 class GraphOptionError(GraphDataError, OptionError):
     """An option of the data names nothing, or does not go together with the graph."""
 
 
+class GraphFaultsError(GraphDataError):
+    """Several faults of a graph, told together: the message is the first, the notes are the others.
+
+    Args:
+        faults: At least two.
+    """
+
+    def __init__(self, faults: Sequence[GraphDataError]) -> None:
+        self.faults = tuple(faults)
+        self.num_faults = sum(fault.num_faults for fault in faults)
+        self.num_places = sum(fault.num_places for fault in faults)
+        more = self.num_faults - faults[0].num_faults
+        super().__init__(f"{faults[0]} (and {more:,} more: `qgnn data check` tells all)")
+        for fault in faults[1:]:
+            self.add_note(str(fault))
+
+
 class Faults:
-    """Faults that are gathered, so that one error tells all: the first, the others as its notes.
+    """Faults that are gathered, so that one error tells all.
 
     ``with faults:`` stands around each check that needs no other, :meth:`tell` behind the last.
     """
 
     def __init__(self) -> None:
         self._found: list[GraphDataError] = []
-        self._more = 0
 
     def __enter__(self) -> None:
         """Begin a check."""
@@ -47,32 +70,26 @@ class Faults:
         """Keep what the check has found; other errors are not ours."""
         if not isinstance(error, GraphDataError):
             return False
-        if len(self._found) < _MOST_FAULTS:
-            self._found.append(error)
-        else:
-            self._more += 1
+        self.add(error)
         return True
+
+    def add(self, fault: GraphDataError) -> None:
+        """Keep a fault."""
+        self._found.append(fault)
 
     def tell(self) -> None:
         """End the checks.
 
         Raises:
-            GraphDataError: If anything was found.
+            GraphDataError: If anything was found; the fault itself where it is the only one, else
+                a :class:`GraphFaultsError`.
         """
-        if not self._found:
-            return
-        first, *others = self._found
-        for other in others:
-            for text in texts_of(other):
-                first.add_note(text)
-        if self._more:
-            first.add_note(f"and {self._more:,} more like the one before")
-        raise first
-
-
-def texts_of(error: GraphDataError) -> list[str]:
-    """Everything that an error of :class:`Faults` tells, one text per fault."""
-    return [str(error), *getattr(error, "__notes__", ())]
+        match self._found:
+            case []:
+                return
+            case [fault]:
+                raise fault
+        raise GraphFaultsError(self._found)
 
 
 def validate_graph(

@@ -31,10 +31,7 @@ def test_a_folder_is_described(qgnn, folder):
     assert facts["edges"] == "2 undirected"
     assert facts["features"] == "1, 66.7 % not zero"
     assert facts["homophily"].startswith("50.0 % of the edges")
-    assert facts["split"] == (
-        "none: train with --data.split random --data.num_train_per_class 1 --data.num_val 1 "
-        "--data.num_test 1"
-    )
+    assert facts["split"] == "none, and too few nodes with a label to draw one"
     assert facts["red"].split()[:2] == ["2", "66.7"]
 
 
@@ -132,7 +129,23 @@ def test_a_drawn_split_is_counted(qgnn, folder):
         "num_val + num_test must not exceed the 1 nodes that are not trained on (num_train_per_c"
         in outcome.err
     )
+    assert "got 1 + 1: 3 nodes with a label are too few to draw a split" in outcome.err
     assert "20 train" not in outcome.out
+
+
+def test_one_hint_is_enough_to_draw_a_split(qgnn, folder):
+    (folder / "labels.csv").write_text("label\n" + "red\nblue\nblue\n" * 6)
+    (folder / "features.csv").write_text("a\n" + "1\n0\n2\n" * 6)
+    (folder / "edges.csv").write_text("source,target\n0,1\n")
+    source = ["--data.source=files", f"--data.root={folder}", "--trainer.max_epochs=1"]
+    drawn = "--data.split random --data.num_train_per_class 3 --data.num_val 3 --data.num_test 6"
+    outcome = qgnn("data", "check", str(folder))
+    assert f"none: train with {drawn}\n" in outcome.out
+    for given in ([], ["--data.split=random"]):
+        outcome = qgnn("fit", *source, *given)
+        assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+        assert drawn.removeprefix("--data.split random ") in outcome.err
+    assert qgnn("fit", *source, *drawn.split(), "--observers=false").code == 0
 
 
 def test_a_configuration_and_options(qgnn, tmp_path):
@@ -175,7 +188,9 @@ def test_the_bars_of_the_picture_carry_numbers(qgnn, folder, monkeypatch):
     ("arguments", "code", "message"),
     [
         ([], 2, "qgnn data is followed by check, got nothing"),
-        (["chek"], 2, "qgnn data is followed by check, got 'chek'"),
+        (["chek"], 2, "qgnn data is followed by check, got 'chek': did you mean check?"),
+        (["mine"], 2, "got 'mine': did you mean qgnn data check mine?"),
+        (["foo"], 2, "got 'foo': see qgnn data --help"),
         (["check"], 2, "a graph is needed: qgnn data check PATH, or -c CONFIG"),
         (["check", "none"], 2, "there is none at none"),
         (["check", "--data.sorce", "x"], 2, "did you mean --data.source?"),
@@ -187,6 +202,28 @@ def test_wrong_input_gives_one_line(qgnn, folder, arguments, code, message):
     outcome = qgnn("data", *arguments)
     assert (outcome.code, outcome.err.count("\n")) == (code, 1)
     assert message in outcome.err
+
+
+def test_errors_begin_with_the_whole_name_of_the_command(qgnn, folder):
+    for arguments, name in ((["check", "none"], "qgnn data check"), (["chek"], "qgnn data")):
+        assert qgnn("data", *arguments).err.startswith(f"{name}: error: ")
+    assert qgnn("bench", "model", "--foo").err.startswith("qgnn bench model: error: ")
+
+
+def test_the_help_is_one_screen_and_says_where_the_rest_is(qgnn):
+    short = qgnn("data", "--help").out
+    assert short == qgnn("data", "check", "mine", "-h").out
+    assert len(short.splitlines()) <= 30
+    assert max(map(len, short.splitlines())) <= 100
+    assert "example:\n  qgnn data check my_graph --plot my_graph.png\n" in short
+    every = qgnn("data", "check", "--help", "all").out
+    named = set(re.findall(r"--[\w.]+", short)) - {"--OPTION"}
+    assert named == named & set(re.findall(r"--[\w.]+", every))
+    for text in (short, every):
+        assert "``" not in text
+    outcome = qgnn("data", "--help", "model")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "--help is followed by all or nothing, got 'model'" in outcome.err
 
 
 def test_names_of_classes_are_only_text(qgnn, folder, tmp_path):
@@ -203,7 +240,9 @@ def test_faults_of_the_files_are_told(qgnn, folder):
     (folder / "edges.csv").write_text("source,target\nann,zoe\n")
     outcome = qgnn("data", "check", str(folder))
     assert outcome.code == 1
-    assert "mine/edges.csv, line 2: target must be one of the 3 nodes, got 'zoe'" in outcome.err
+    assert outcome.err == (
+        f"qgnn data check: error: {folder}/edges.csv:2: target 'zoe' is no node of labels.csv\n"
+    )
 
 
 def test_all_faults_are_told_at_once_and_in_a_training_the_first(qgnn, folder):
@@ -212,29 +251,29 @@ def test_all_faults_are_told_at_once_and_in_a_training_the_first(qgnn, folder):
     (folder / "split.csv").write_text("node,split\nann,dev\nbob,train\nbob,val\n")
     outcome = qgnn("data", "check", str(folder))
     assert outcome.code == 1
-    zoe = "must be one of the 3 nodes, got 'zoe'"
     faults = [
-        "features.csv, line 3: a must be a finite number, got 'x'",
-        "edges.csv, line 2: must have 2 cells as the header has, got 1",
-        f"edges.csv, line 3: target {zoe}",
-        *(f"edges.csv, line {line}: source {zoe}" for line in (5, 6, 7)),
-        "and 6 more like the one before",
-        "split.csv, line 2: split must be train, val, test or empty, got 'dev'",
-        "split.csv, line 4: node 'bob' must appear once",
+        "features.csv:3: column 'a' must hold finite numbers, got 'x' (node 'bob')",
+        "edges.csv:2: must have 2 cells as the header has, got 1",
+        "edges.csv:3: target 'zoe' is no node of labels.csv (in 10 rows: lines 3, 5, 6, 7, 8, 9, ",
+        "split.csv:2: split must be train, val, test or empty, got 'dev' (node 'ann')",
+        "split.csv:4: node 'bob' must be in one part, got 'val', and 'train' on line 3",
     ]
-    for number, (line, text) in enumerate(zip(outcome.err.splitlines(), faults, strict=True), 1):
-        assert line.startswith(f"qgnn data: error: {number} of {len(faults)}: ")
+    *lines, last = outcome.err.splitlines()
+    for line, text in zip(lines, faults, strict=True):
+        assert line.startswith("qgnn data check: error: ")
         assert text in line
+    assert last == "qgnn data check: error: 5 faults in 14 places"
     outcome = qgnn("fit", "--data.source=files", f"--data.root={folder}")
     assert (outcome.code, outcome.err.count("\n")) == (1, 1)
-    assert faults[0] in outcome.err
+    assert f"{faults[0]} (and 4 more: `qgnn data check` tells all)\n" in outcome.err
 
 
 def test_all_faults_of_arrays_are_told_at_once(qgnn):
     edges, y = np.array([[0, 1], [1, 3]]), np.array([0, 5, 1])
     np.savez("g.npz", x=np.array([[1.0], [np.nan], [1.0]]), edge_index=edges, y=y)
     lines = qgnn("data", "check", "g.npz").err.splitlines()
-    assert len(lines) == 3
-    assert "1 of 3: x must be finite, got nan in row 1, column 0" in lines[0]
-    assert "2 of 3: edge_index must lie in [0, 3), got the edge [1, 3] at" in lines[1]
-    assert "3 of 3: y must lie in [0, 3)" in lines[2]
+    assert len(lines) == 4
+    assert "check: error: x must be finite, got nan in row 1, column 0" in lines[0]
+    assert "check: error: edge_index must lie in [0, 3), got the edge [1, 3] at" in lines[1]
+    assert "check: error: y must lie in [0, 3)" in lines[2]
+    assert lines[3] == "qgnn data check: error: 3 faults"

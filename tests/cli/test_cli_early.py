@@ -29,7 +29,7 @@ from qgnn_lightning.lightning_module import NodeClassifier
         (["fit", "-c", "long.yaml"], f"'model:', got ['{'m' * 12}...{'m' * 13}', 'a']"),
         (["info", "none"], "there is no file none"),
         (["data"], "qgnn data is followed by check, got nothing"),
-        (["data", "chek"], "qgnn data is followed by check, got 'chek'"),
+        (["data", "chek"], "qgnn data is followed by check, got 'chek': did you mean check?"),
         (["data", "check"], "a graph is needed: qgnn data check PATH, or -c CONFIG"),
         (["data", "check", "none"], "PATH must be a folder of files or an .npz file"),
         (["data", "check", "--data.roof=x"], "unknown option --data.roof: did you mean"),

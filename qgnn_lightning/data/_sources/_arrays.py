@@ -60,6 +60,19 @@ def refusing(path: Path, kind: str) -> Iterator[None]:
         raise GraphDataError(f"{path} must be {kind}: {error}") from error
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Say in which file a fault is.
+
+    Args:
+        path: The file.
+    """
+    try:
+        yield
+    except GraphDataError as error:
+        raise GraphDataError(f"{path}: {error}") from error
+
+
 def read_npy(path: Path) -> np.ndarray[Any, Any]:
     """Read one array.
 

@@ -18,6 +18,7 @@ from qgnn_lightning.data._sources._own_files import OwnFilesSource
 from qgnn_lightning.data._sources._planetoid import planetoid_files
 from qgnn_lightning.data._sources._planted import PlantedOptions, PlantedSource
 from qgnn_lightning.data._sources._source import Source
+from qgnn_lightning.data._sources._split_file import ignore_split
 from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 
 SourceName = Literal[
@@ -54,6 +55,7 @@ def make_source(
     root: str | None,
     cache_dir: str | None,
     undirected: bool,
+    split: str,
     planted: Callable[[], PlantedOptions],
 ) -> Source:
     """Make the source of a graph; no file is touched.
@@ -64,6 +66,7 @@ def make_source(
         root: Folder of the data set, of ``files`` or of ``npy``, or the file of ``npz``.
         cache_dir: Folder for what is derived from it; ``None`` is the user's cache folder.
         undirected: Whether every edge of a directed set gets its reverse (``ogb``).
+        split: ``public`` or ``random``: whether files of the split are needed (``files``).
         planted: Makes the options of the random graphs, where they are needed.
 
     Raises:
@@ -77,7 +80,10 @@ def make_source(
         make, what = _OWN[source]
         if not root:
             raise GraphOptionError(f"data.root is needed, the {what}: --data.root PATH")
-        return make(Path(root).expanduser())
+        folder = Path(root).expanduser()
+        if source == "files" and split == "random":
+            return OwnFilesSource(folder, ignore_split)
+        return make(folder)
     if source == "ogb":
         folder = Path(root).expanduser() if root else cache / source
         return OgbSource(name, folder, cache, undirected)

@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from qgnn_lightning.data._features import sparsify
-from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
-from qgnn_lightning.data._sources._arrays import read_floats, read_integers, read_npy, read_sparse
-from qgnn_lightning.data._sources._node_table import (
-    PARTS,
-    Labels,
-    number_classes,
-    read_edges,
-    read_features,
-    read_labels,
-    read_split,
-    split_of,
-)
+from qgnn_lightning.data._raw_graph import RawGraph
+from qgnn_lightning.data._sources._arrays import naming, read_floats, read_integers, read_sparse
+from qgnn_lightning.data._sources._edge_table import read_edges
+from qgnn_lightning.data._sources._feature_table import read_features
+from qgnn_lightning.data._sources._labels import read_labels
+from qgnn_lightning.data._sources._misspelt import trace_unknown_names
+from qgnn_lightning.data._sources._nodes import Nodes
+from qgnn_lightning.data._sources._row_faults import FileFaults
 from qgnn_lightning.data._sources._source import Source
-from qgnn_lightning.data._sources._tables import open_table
+from qgnn_lightning.data._sources._split_file import SplitReader, read_split
+from qgnn_lightning.data._sources._tables import SUFFIXES, open_table
 from qgnn_lightning.data._sources._undirected import both_directions
-from qgnn_lightning.data._splits import Split
 from qgnn_lightning.data._validation import (
     Faults,
     GraphDataError,
     GraphOptionError,
     check_edges,
     check_features,
-    check_labels,
-    check_several_classes,
 )
 
-_TABLES = (".csv", ".parquet")
 #: The files of a graph, and the endings each may have.
 _ENDINGS = {
-    "edges": (*_TABLES, ".npy"),
-    "features": (*_TABLES, ".npy", ".npz"),
-    "labels": (*_TABLES, ".npy"),
-    "split": (*_TABLES, ".npy"),
+    "edges": (*SUFFIXES, ".npy"),
+    "features": (*SUFFIXES, ".npy", ".npz"),
+    "labels": (*SUFFIXES, ".npy"),
+    "split": (*SUFFIXES, ".npy"),
     "edge_weights": (".npy",),
 }
 _REQUIRED = ("edges", "features", "labels")
@@ -56,10 +46,12 @@ class OwnFilesSource(Source):
 
     Args:
         folder: The folder.
+        read_split: Reads the file with the split; :func:`ignore_split` leaves it alone.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, read_split: SplitReader = read_split) -> None:
         self._folder = folder
+        self._read_split = read_split
 
     def prepare(self, *, download: bool) -> None:
         """Check that the files are there.
@@ -90,19 +82,22 @@ class OwnFilesSource(Source):
         """Read and check the files.
 
         Raises:
-            GraphDataError: If one is missing or wrong.
+            GraphDataError: If one is missing or wrong; a
+                :class:`~qgnn_lightning.data.GraphFaultsError` tells all that is.
         """
         self.prepare(download=False)
-        labels = self._labels(self._required("labels"))
-        faults = Faults()
+        faults = FileFaults()
+        labels = read_labels(self._required("labels"), faults)
         with faults:
-            _check_labels(self._required("labels"), labels.y)
+            x = self._features(self._required("features"), labels.nodes, faults)
         with faults:
-            x = self._features(self._required("features"), labels)
-        with faults:
-            edge_index, edge_weight = self._edges(self._required("edges"), labels)
-        with faults:
-            split = self._split(self._find("split"), labels)
+            edge_index, edge_weight = self._edges(self._required("edges"), labels.nodes, faults)
+        split = None
+        path = self._find("split")
+        if path is not None:
+            with faults:
+                split = self._read_split(path, labels.nodes, faults)
+        trace_unknown_names(labels.nodes, faults)
         faults.tell()
         return RawGraph(
             x=sparsify(x),
@@ -136,86 +131,44 @@ class OwnFilesSource(Source):
         assert path is not None
         return path
 
-    def _labels(self, path: Path) -> Labels:
-        if path.suffix in _TABLES:
-            return read_labels(open_table(path))
-        array = read_npy(path)
-        if array.ndim == 1 and array.dtype.kind == "U":
-            y, class_names = number_classes(path, array.tolist())
-        else:
-            y, class_names = read_integers(path, "(num_nodes,)", 1), None
-        nodes = {str(node): node for node in range(len(y))}
-        return Labels(nodes, y, GraphNames(classes=class_names))
-
-    def _features(self, path: Path, labels: Labels) -> Tensor:
-        x = self._read_features(path, labels)
-        with _naming(path):
+    def _features(self, path: Path, nodes: Nodes, faults: FileFaults) -> Tensor:
+        x = self._read_features(path, nodes, faults)
+        with naming(path):
             check_features(x)
         return x
 
-    def _read_features(self, path: Path, labels: Labels) -> Tensor:
-        if path.suffix in _TABLES:
-            return read_features(open_table(path), labels.nodes)
+    def _read_features(self, path: Path, nodes: Nodes, faults: FileFaults) -> Tensor:
+        if path.suffix in SUFFIXES:
+            return read_features(open_table(path), nodes, faults)
         if path.suffix == ".npz":
             x = read_sparse(path)
         else:
             x = read_floats(path, "(num_nodes, num_features)", 2)
-        if x.shape[0] != len(labels.y):
+        wanted = nodes.count_or(x.shape[0])
+        if x.shape[0] != wanted:
             raise GraphDataError(
-                f"{path} must have a row for each of the {len(labels.y)} nodes, got {x.shape[0]}"
+                f"{path} must have a row for each of the {wanted} nodes, got {x.shape[0]}"
             )
         return x
 
-    def _edges(self, path: Path, labels: Labels) -> tuple[Tensor, Tensor | None]:
-        edge_index, edge_weight = self._read_edges(path, labels)
-        with _naming(path):
-            check_edges(edge_index, len(labels.y), edge_weight)
+    def _edges(self, path: Path, nodes: Nodes, faults: FileFaults) -> tuple[Tensor, Tensor | None]:
+        edge_index, edge_weight = self._read_edges(path, nodes, faults)
+        found = int(edge_index.max()) + 1 if edge_index.numel() else 0
+        with naming(path):
+            check_edges(edge_index, nodes.count_or(found), edge_weight)
             return both_directions(edge_index, edge_weight)
 
-    def _read_edges(self, path: Path, labels: Labels) -> tuple[Tensor, Tensor | None]:
+    def _read_edges(
+        self, path: Path, nodes: Nodes, faults: FileFaults
+    ) -> tuple[Tensor, Tensor | None]:
         weights = self._find("edge_weights")
-        if path.suffix in _TABLES:
+        if path.suffix in SUFFIXES:
             if weights is not None:
                 raise GraphDataError(
                     f"{weights} goes with edges.npy only: {path.name} has a column weight"
                 )
-            return read_edges(open_table(path), labels.nodes)
+            return read_edges(open_table(path), nodes, faults)
         edge_index = read_integers(path, "(2, num_edges)", 2)
         if weights is None:
             return edge_index, None
         return edge_index, read_floats(weights, "(num_edges,)", 1)
-
-    def _split(self, path: Path | None, labels: Labels) -> Split | None:
-        if path is None:
-            return None
-        if path.suffix in _TABLES:
-            return read_split(open_table(path), labels.nodes)
-        parts = read_npy(path)
-        if parts.shape != (len(labels.y),) or parts.dtype.kind != "U":
-            raise GraphDataError(
-                f"{path} must hold a text per node, shape ({len(labels.y)},), "
-                f"got {parts.dtype} of shape {parts.shape}"
-            )
-        known = torch.from_numpy((parts[:, None] == [*PARTS, ""]).any(1))
-        if not bool(known.all()):
-            node = int((~known).nonzero()[0])
-            raise GraphDataError(
-                f"{path} must hold {', '.join(PARTS)} or an empty text, "
-                f"got {str(parts[node])!r} at node {node}"
-            )
-        return split_of(parts)
-
-
-def _check_labels(path: Path, y: Tensor) -> None:
-    with _naming(path):
-        check_labels(y, len(y))
-    check_several_classes(y, path)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Say in which file a fault is."""
-    try:
-        yield
-    except GraphDataError as error:
-        raise GraphDataError(f"{path}: {error}") from error

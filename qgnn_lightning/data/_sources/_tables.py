@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qgnn_lightning.data._validation import Faults, GraphDataError
+from qgnn_lightning.data._sources._row_faults import Place, RowError
+from qgnn_lightning.data._validation import GraphDataError
 
+#: The endings of the files that are tables.
+SUFFIXES = (".csv", ".parquet")
+
+#: Number and cells of each row.
+_Rows = Iterator[tuple[int, Sequence[str]]]
 _OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
 
 
@@ -17,41 +22,60 @@ class Row(NamedTuple):
     """One row of a table.
 
     Args:
-        cells: Its cells, in the order of the header.
-        path: The file.
-        unit: What ``number`` counts: ``line`` or ``row``.
-        number: Where it stands, from 1.
+        cells: Its cells, in the order of the header; they may be more or fewer.
+        place: Where it stands.
     """
 
     cells: Sequence[str]
-    path: Path
-    unit: str
-    number: int
-
-    def fault(self, rule: str) -> GraphDataError:
-        """The error of a row that breaks a rule."""
-        return GraphDataError(f"{self.path}, {self.unit} {self.number}: {rule}")
+    place: Place
 
 
-@dataclass(frozen=True)
 class Table:
     """A file with named columns, read as it is iterated over, once.
 
     Args:
         path: The file.
         header: Names of the columns.
-        rows: The rows; each has as many cells as the header.
-        faults: Of the rows. Who reads them adds to it, and tells it behind the last row.
+        unit: What numbers its rows: ``line`` or ``row``.
+        rows: What stands behind the header.
+
+    Attributes:
+        num_rows: Rows that were read so far.
     """
 
-    path: Path
-    header: tuple[str, ...]
-    rows: Iterator[Row]
-    faults: Faults = field(default_factory=Faults)
+    def __init__(
+        self,
+        path: Path,
+        header: Sequence[str],
+        unit: str,
+        rows: Iterator[tuple[int, Sequence[str]]],
+    ) -> None:
+        self.path = path
+        self.header = tuple(header)
+        self.unit = unit
+        self.num_rows = 0
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows."""
+        for number, cells in self._rows:
+            self.num_rows += 1
+            yield Row(cells, Place(self.path, self.unit, number))
 
     def column(self, name: str) -> int | None:
         """Position of a column, or ``None`` where there is none."""
         return self.header.index(name) if name in self.header else None
+
+    def check(self, row: Row) -> None:
+        """Check that a row has as many cells as the header.
+
+        Raises:
+            RowError: If it has more or fewer.
+        """
+        got, wanted = len(row.cells), len(self.header)
+        if got != wanted:
+            rule = f"must have {wanted} cells as the header has, got {got}"
+            raise RowError(row.place, "wrong numbers of cells", str(got), rule)
 
     def require(self, needed: Sequence[str], optional: Sequence[str] = ()) -> None:
         """Check the names of the columns.
@@ -91,11 +115,10 @@ def open_table(path: Path) -> Table:
 def _open_csv(path: Path) -> Table:
     lines = _csv_lines(path)
     header = next(lines, (1, []))[1]
-    faults = Faults()
-    return Table(path, tuple(header), _csv_rows(path, len(header), lines, faults), faults)
+    return Table(path, header, "line", lines)
 
 
-def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _csv_lines(path: Path) -> _Rows:
     """Number and cells of each line that is not blank."""
     number = 0
     try:
@@ -116,17 +139,6 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def _csv_rows(
-    path: Path, width: int, lines: Iterator[tuple[int, list[str]]], faults: Faults
-) -> Iterator[Row]:
-    for number, cells in lines:
-        row = Row(cells, path, "line", number)
-        with faults:
-            if len(cells) != width:
-                raise row.fault(f"must have {width} cells as the header has, got {len(cells)}")
-            yield row
-
-
 def _open_parquet(path: Path) -> Table:
     try:
         import pyarrow
@@ -139,19 +151,18 @@ def _open_parquet(path: Path) -> Table:
         content = parquet.ParquetFile(path)
     except (OSError, pyarrow.ArrowException) as error:
         raise GraphDataError(f"{path} must be a Parquet file: {error}") from error
-    header = tuple(content.schema_arrow.names)
-    return Table(path, header, _parquet_rows(path, content, pyarrow.ArrowException))
+    rows = _parquet_rows(path, content, pyarrow.ArrowException)
+    return Table(path, content.schema_arrow.names, "row", rows)
 
 
-def _parquet_rows(path: Path, content: Any, failure: type[Exception]) -> Iterator[Row]:
+def _parquet_rows(path: Path, content: Any, failure: type[Exception]) -> _Rows:
     number = 0
     try:
         for batch in content.iter_batches():
             columns = [column.to_pylist() for column in batch.columns]
             for cells in zip(*columns, strict=True):
                 number += 1
-                texts = ["" if cell is None else str(cell) for cell in cells]
-                yield Row(texts, path, "row", number)
+                yield number, ["" if cell is None else str(cell) for cell in cells]
     except (OSError, failure) as error:
         raise GraphDataError(
             f"{path} must be a Parquet file; after row {number}: {error}"

@@ -1,0 +1,89 @@
+"""The features of the nodes from a table."""
+
+from __future__ import annotations
+
+from array import array
+
+import torch
+from torch import Tensor
+
+from qgnn_lightning.data._sources._nodes import Nodes
+from qgnn_lightning.data._sources._row_faults import FileFaults, RowError
+from qgnn_lightning.data._sources._table_rows import LARGEST, check_number, rows_of_nodes
+from qgnn_lightning.data._sources._tables import Row, Table
+
+#: A kind of faults that a slip in the names of the nodes leads to.
+NO_FEATURES = "nodes without features"
+
+
+def read_features(table: Table, nodes: Nodes, faults: FileFaults) -> Tensor:
+    """Read one number per node and column; float32 ``(num_nodes, num_features)``.
+
+    Args:
+        table: The table; with a column ``node`` its rows may come in any order.
+        nodes: The nodes.
+        faults: Takes what is wrong with single rows: a cell that is no finite number, a node that
+            is missing or named twice.
+
+    Raises:
+        GraphDataError: If the rows are counted, and fewer than the nodes; or if any row is wrong.
+    """
+    skipped = table.column("node")
+    columns = [column for column in range(len(table.header)) if column != skipped]
+    values, lines = array("f"), dict[int, int]()
+    for node, row in rows_of_nodes(table, nodes, faults):
+        with faults:
+            first = lines.setdefault(node, row.place.number)
+            if first != row.place.number:
+                raise _repeated(row, nodes.name(node), first)
+            table.check(row)
+            values.extend(_numbers(row, columns, table, node, nodes, faults))
+    _check_all_there(table, nodes, lines, faults)
+    faults.stop(table.path, table.num_rows)
+    x = torch.empty(len(lines), len(columns))
+    if x.numel():
+        x[torch.tensor(list(lines))] = torch.tensor(values).view(x.shape)
+    return x
+
+
+def _repeated(row: Row, name: str, first: int) -> RowError:
+    rule = f"node {name!r} must appear once, it is on {row.place.unit} {first} too"
+    return RowError(row.place, "repeated nodes", name, rule)
+
+
+def _numbers(
+    row: Row, columns: list[int], table: Table, node: int, nodes: Nodes, faults: FileFaults
+) -> list[float]:
+    try:
+        numbers = [float(row.cells[column]) for column in columns]
+        if all(abs(number) <= LARGEST for number in numbers):  # which NaN is not
+            return numbers
+    except ValueError:
+        pass
+    for column in columns:
+        try:
+            check_number(row, column, table.header)
+        except RowError as fault:
+            fault.node = nodes.name(node)
+            if "node" not in table.header and _may_be_name(row.cells[column], nodes):
+                fault.hint = "names of nodes stand in a column named node"
+            faults.add(fault)
+    return []
+
+
+def _may_be_name(cell: str, nodes: Nodes) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return not nodes.named or nodes.find(cell) is not None
+    return False
+
+
+def _check_all_there(table: Table, nodes: Nodes, lines: dict[int, int], faults: FileFaults) -> None:
+    """Each node has a row; where one has none, the fault is in the file that lists it."""
+    missing = nodes.missing(lines)
+    for node in missing:
+        rule = f"node {nodes.name(node)!r} has no row in {table.path.name}"
+        faults.add(RowError(nodes.place(node), NO_FEATURES, nodes.name(node), rule))
+    if missing:
+        faults.stop(nodes.path)

@@ -1,0 +1,134 @@
+"""The file with the split: which nodes are trained on, selected on and tested on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from qgnn_lightning.data._sources._arrays import read_npy
+from qgnn_lightning.data._sources._nodes import Nodes
+from qgnn_lightning.data._sources._row_faults import FileFaults, Place, RowError
+from qgnn_lightning.data._sources._table_rows import rows_of_nodes
+from qgnn_lightning.data._sources._tables import SUFFIXES, Row, Table, open_table
+from qgnn_lightning.data._splits import Split
+from qgnn_lightning.data._validation import GraphDataError
+
+_PARTS = ("train", "val", "test")
+
+
+#: Reads a file with the split, with the nodes and what takes its faults.
+SplitReader = Callable[[Path, Nodes, FileFaults], Split | None]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a file says of each node.
+
+    Args:
+        path: The file.
+        words: ``train``, ``val``, ``test``, nothing or, wrongly, another word, by node.
+        place: Gives where a node's word stands.
+    """
+
+    path: Path
+    words: Mapping[int, str]
+    place: Callable[[int], Place]
+
+
+def read_split(path: Path, nodes: Nodes, faults: FileFaults) -> Split:
+    """Read and check the split: each node's part, ``train``, ``val``, ``test``, or nothing.
+
+    Args:
+        path: The file; in a table with a column ``node``, nodes without a row are in no part.
+        nodes: The nodes.
+        faults: Takes what is wrong with single nodes: an unknown part, two parts, or no label.
+
+    Raises:
+        GraphDataError: If the file cannot be read, a part is empty, or any row is wrong.
+    """
+    table = path.suffix in SUFFIXES
+    parts = _of_table(open_table(path), nodes, faults) if table else _of_array(path, nodes)
+    _check_words(parts, nodes, faults)
+    if not faults.in_rows_of(path):  # else it is not sure which nodes are in which part
+        _check_sizes(parts, faults)
+    _check_labels(parts, nodes, faults)
+    faults.stop(path)
+    masks = torch.zeros(len(_PARTS), nodes.count_or(len(parts.words)), dtype=torch.bool)
+    for number, part in enumerate(_PARTS):
+        masks[number, [node for node, word in parts.words.items() if word == part]] = True
+    return Split(*masks)
+
+
+def ignore_split(path: Path, nodes: Nodes, faults: FileFaults) -> None:
+    """Leave the file alone, as where the split is drawn.
+
+    Args:
+        path: Not used.
+        nodes: Not used.
+        faults: Not used.
+    """
+
+
+def _of_table(table: Table, nodes: Nodes, faults: FileFaults) -> _Parts:
+    table.require(["split"], ["node"])
+    column = table.header.index("split")
+    rows: dict[int, Row] = {}
+    for node, row in rows_of_nodes(table, nodes, faults):
+        with faults:
+            table.check(row)
+            first = rows.setdefault(node, row)
+            if first is not row:
+                raise _repeated(nodes.name(node), row, first, column)
+    words = {node: row.cells[column] for node, row in rows.items()}
+    return _Parts(table.path, words, lambda node: rows[node].place)
+
+
+def _repeated(name: str, row: Row, first: Row, column: int) -> RowError:
+    where = f"on {first.place.unit} {first.place.number}"
+    got, before = row.cells[column], first.cells[column]
+    rule = f"node {name!r} must appear once, it is {where} too"
+    if got != before:
+        rule = f"node {name!r} must be in one part, got {got!r}, and {before!r} {where}"
+    return RowError(row.place, "repeated nodes", name, rule)
+
+
+def _of_array(path: Path, nodes: Nodes) -> _Parts:
+    array = read_npy(path)
+    wanted = (nodes.count_or(array.size),)
+    if array.shape != wanted or array.dtype.kind != "U":
+        raise GraphDataError(
+            f"{path} must hold a text per node, shape {wanted}, "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    return _Parts(path, dict(enumerate(array.tolist())), lambda node: Place(path, "node", node))
+
+
+def _check_words(parts: _Parts, nodes: Nodes, faults: FileFaults) -> None:
+    for node, word in parts.words.items():
+        if word not in (*_PARTS, ""):
+            rule = f"split must be {', '.join(_PARTS)} or empty, got {word!r}"
+            fault = RowError(parts.place(node), "unknown parts", word, rule)
+            fault.node = nodes.name(node)
+            close = difflib.get_close_matches(word.lower(), _PARTS, n=1, cutoff=0.5)
+            fault.hint = f"did you mean {close[0]}?" if close else ""
+            faults.add(fault)
+
+
+def _check_labels(parts: _Parts, nodes: Nodes, faults: FileFaults) -> None:
+    for node, word in parts.words.items():
+        if word in _PARTS and not nodes.has_label(node):
+            rule = f"node {nodes.name(node)!r} is in {word}, but has no label ({nodes.place(node)})"
+            faults.add(RowError(parts.place(node), "nodes without a label", nodes.name(node), rule))
+
+
+def _check_sizes(parts: _Parts, faults: FileFaults) -> None:
+    found = set(parts.words.values())
+    empty = [part for part in _PARTS if part not in found]
+    if empty:
+        faults.add(
+            GraphDataError(f"{parts.path} must put at least one node in {' and in '.join(empty)}")
+        )

@@ -1,0 +1,86 @@
+"""Rows of tables that name nodes, and the numbers in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from qgnn_lightning.data._sources._nodes import Nodes
+from qgnn_lightning.data._sources._row_faults import FileFaults, RowError
+from qgnn_lightning.data._sources._tables import Row, Table
+from qgnn_lightning.data._validation import GraphDataError
+
+#: Kinds of faults that a slip in the names of the nodes leads to.
+UNKNOWN_NAMES = "unknown names"
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def rows_of_nodes(table: Table, nodes: Nodes, faults: FileFaults) -> Iterator[tuple[int, Row]]:
+    """Rows with the number of their node: named in the column ``node``, or else counted.
+
+    Args:
+        table: The table.
+        nodes: The nodes.
+        faults: Takes what is wrong; rows of no node are left out.
+
+    Raises:
+        GraphDataError: If the rows are counted, and fewer than the nodes.
+    """
+    column = table.column("node")
+    for position, row in enumerate(table):
+        with faults:
+            if column is not None:
+                node = find_node(row, column, table, nodes)
+            else:
+                node = _counted(row, position, nodes)
+            yield node, row
+    wanted = nodes.count_or(table.num_rows)
+    if column is None and table.num_rows < wanted:
+        raise GraphDataError(
+            f"{table.path} must have a row for each of the {wanted} nodes, got {table.num_rows}"
+        )
+
+
+def find_node(row: Row, column: int, table: Table, nodes: Nodes) -> int:
+    """The number of the node in a cell.
+
+    Raises:
+        RowError: If there is no such cell, or no such node.
+    """
+    if column >= len(row.cells):
+        table.check(row)
+    name = row.cells[column]
+    node = nodes.find(name)
+    if node is None:
+        rule = f"{table.header[column]} {name!r} is no node of {nodes.path.name}"
+        raise RowError(row.place, UNKNOWN_NAMES, name, rule)
+    return node
+
+
+def check_number(row: Row, column: int, header: tuple[str, ...]) -> float:
+    """The number in a cell.
+
+    Raises:
+        RowError: If it is none, not finite, or does not fit into float32.
+    """
+    try:
+        value = float(row.cells[column])
+    except ValueError:
+        value = math.nan
+    if abs(value) <= LARGEST:
+        return value
+    name, what = header[column], "finite numbers"
+    if math.isfinite(value):
+        what = "numbers that fit into float32"
+    rule = f"column {name!r} must hold {what}, got {row.cells[column]!r}"
+    raise RowError(row.place, f"columns without {what}", name, rule)
+
+
+def _counted(row: Row, position: int, nodes: Nodes) -> int:
+    node = nodes.at(position)
+    if node is None:
+        rule = f"must not have more rows than {nodes.path.name} has nodes, {position}"
+        raise RowError(row.place, "rows too many", "", rule)
+    return node

@@ -1,0 +1,212 @@
+"""Faults of the files of a graph: all at once, each once, where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qgnn_lightning.data import GraphDataError, GraphDataModule, GraphFaultsError
+
+NUMBER = 20
+NAMES = [f"node{chr(ord('a') + number)}" for number in range(NUMBER)]
+PARTS = ["train", "val", "test", "", ""]
+CONTENTS = {
+    "labels.csv": ["node,label", *(f"{name},{name[-1] > 'j'}" for name in NAMES)],
+    "features.csv": ["node,age,size", *(f"{name},1,2" for name in NAMES)],
+    "edges.csv": ["source,target", *(f"{a},{b}" for a, b in pairwise(NAMES))],
+    "split.csv": ["node,split", *(f"{a},{b}" for a, b in zip(NAMES, PARTS * 4, strict=True))],
+}
+Change = Callable[[str], str]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    for name, lines in CONTENTS.items():
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def told(folder: Path, **arguments) -> list[str]:
+    """The faults, without the folder."""
+    data = GraphDataModule("files", root=str(folder), **arguments)
+    with pytest.raises(GraphDataError) as caught:
+        data.setup()
+    error = caught.value
+    faults = error.faults if isinstance(error, GraphFaultsError) else (error,)
+    return [str(fault).replace(f"{folder}/", "") for fault in faults]
+
+
+def change(folder: Path, name: str, change: Change) -> None:
+    path = folder / name
+    path.write_text(change(path.read_text()))
+
+
+def test_the_files_are_right(folder):
+    GraphDataModule("files", root=str(folder)).setup()
+
+
+def test_all_faults_of_all_files_are_told_at_once(folder):
+    change(folder, "labels.csv", lambda text: text + "nodea,True\n")
+    change(folder, "features.csv", lambda text: text.replace("nodeb,1,2", "nodeb,old,2"))
+    change(folder, "edges.csv", lambda text: text + "nodea\n")
+    change(folder, "split.csv", lambda text: text.replace("nodeb,val", "nodeb,valid"))
+    assert told(folder) == [
+        "labels.csv:22: node 'nodea' must appear once, it is on line 2 too",
+        "features.csv:3: column 'age' must hold finite numbers, got 'old' (node 'nodeb')",
+        "edges.csv:21: must have 2 cells as the header has, got 1",
+        "split.csv:3: split must be train, val, test or empty, got 'valid' (node 'nodeb'); did "
+        "you mean val?",
+    ]
+
+
+def test_files_are_checked_by_themselves_where_the_labels_cannot_be_read(folder):
+    change(folder, "labels.csv", lambda text: text.replace("label", "class", 1))
+    change(folder, "features.csv", lambda text: text.replace("nodeb,1,2", "nodeb,1,inf"))
+    change(folder, "edges.csv", lambda text: text.replace("source", "from"))
+    change(folder, "split.csv", lambda text: text + "nodea,val\n")
+    first, *others = told(folder)
+    assert first == "labels.csv must have the columns label, and may have node, got node, class"
+    assert others == [
+        "edges.csv must have the columns source, target, and may have weight, got from, target",
+        "features.csv:3: column 'size' must hold finite numbers, got 'inf' (node 'nodeb')",
+        "split.csv:22: node 'nodea' must be in one part, got 'val', and 'train' on line 2",
+    ]
+    for name in ("features", "edges", "split"):
+        (folder / f"{name}.csv").unlink()
+    np.save(folder / "features.npy", np.ones((7, 2)))
+    np.save(folder / "edges.npy", np.array([[0, 1], [1, 99]]))
+    np.save(folder / "split.npy", np.array(["train", "val", "test"]))
+    assert told(folder) == [first]
+
+
+def test_a_wrong_header_is_one_fault(folder):
+    change(folder, "features.csv", lambda text: text.replace("node,age", "name,age"))
+    assert told(folder) == [
+        "features.csv:2: column 'name' must hold finite numbers, got 'nodea' (node 'nodea'; in all "
+        "20 rows); names of nodes stand in a column named node"
+    ]
+
+
+def test_a_slip_in_many_rows_is_one_fault_that_counts_them(folder):
+    change(folder, "features.csv", lambda text: text.replace(",1,", ",one,", 12))
+    change(folder, "edges.csv", lambda text: text.replace("nodec", "nodeC"))
+    change(folder, "split.csv", lambda text: text.replace(",test", ",TEST"))
+    data = GraphDataModule("files", root=str(folder))
+    with pytest.raises(GraphFaultsError, match=r"\(and 2 more: `qgnn data check` tells") as caught:
+        data.setup()
+    assert (caught.value.num_faults, caught.value.num_places) == (3, 12 + 2 + 4)
+    assert told(folder) == [
+        "features.csv:2: column 'age' must hold finite numbers, got 'one' (node 'nodea'; in 12 "
+        "rows: lines 2, 3, 4, 5, 6, 7, 8, 9, ...)",
+        "edges.csv:3: target 'nodeC' is no node of labels.csv (in 2 rows: lines 3, 4); did you "
+        "mean 'nodec'?",
+        "split.csv:4: split must be train, val, test or empty, got 'TEST' (node 'nodec'; in 4 "
+        "rows: lines 4, 9, 14, 19); did you mean test?",
+    ]
+
+
+def test_more_than_five_of_a_kind_are_told_as_one(folder):
+    other = {name: f"{number}-?" for number, name in enumerate(NAMES)}
+
+    def renamed(text: str) -> str:
+        for name, new in other.items():
+            text = text.replace(name, new)
+        return text
+
+    change(folder, "labels.csv", renamed)
+    data = GraphDataModule("files", root=str(folder))
+    with pytest.raises(GraphFaultsError) as caught:
+        data.setup()
+    assert (caught.value.num_faults, caught.value.num_places) == (4 * 20, 3 * 20 + 38)
+    lines = "lines 2, 3, 4, 5, 6, 7, 8, 9, ..."
+    assert told(folder) == [
+        "labels.csv:2: node '0-?' has no row in features.csv (one of 20 nodes without features, "
+        f"in 20 places: {lines})",
+        "features.csv:2: node 'nodea' is no node of labels.csv (one of 20 unknown names, in 20 "
+        f"places: {lines})",
+        "edges.csv:2: source 'nodea' is no node of labels.csv (one of 20 unknown names, in 38 "
+        f"places: {lines})",
+        "split.csv:2: node 'nodea' is no node of labels.csv (one of 20 unknown names, in 20 "
+        f"places: {lines})",
+    ]
+
+
+def test_a_misspelt_name_is_traced_to_the_labels(folder):
+    change(folder, "labels.csv", lambda text: text.replace("noded", "nod3d"))
+    change(folder, "labels.csv", lambda text: text.replace("nodet", "nodett"))
+    assert told(folder) == [
+        "labels.csv:5: node 'nod3d' is in no other file; did you mean 'noded', as in "
+        "features.csv:5 and in 3 more places?",
+        "labels.csv:21: node 'nodett' is in no other file; did you mean 'nodet', as in "
+        "features.csv:21 and in 2 more places?",
+    ]
+
+
+def test_a_misspelt_name_is_traced_to_the_labels_where_features_name_no_nodes(folder):
+    change(folder, "features.csv", lambda text: "age\n" + "1\n" * NUMBER)
+    change(folder, "labels.csv", lambda text: text.replace("noded", "node_d"))
+    assert told(folder) == [
+        "labels.csv:5: node 'node_d' is in no other file; did you mean 'noded', as in edges.csv:4 "
+        "and in 2 more places?"
+    ]
+
+
+def test_a_misspelt_name_elsewhere_gets_the_nearest_one(folder):
+    change(folder, "features.csv", lambda text: text.replace("noded", "nodde"))
+    first, second = told(folder)
+    assert first == "labels.csv:5: node 'noded' has no row in features.csv"
+    assert second.startswith("features.csv:5: node 'nodde' is no node of labels.csv; did you mean")
+
+
+def test_labels_without_names_next_to_names_are_one_fault(folder):
+    change(folder, "labels.csv", lambda text: "label\n" + "a\nb\n" * 10)
+    assert told(folder) == [
+        "labels.csv calls its nodes 0 to 19, but features.csv:2 has 'nodea': names of nodes stand "
+        "in a column node of labels.csv or labels.parquet"
+    ]
+    (folder / "features.csv").write_text("age\n" + "1\n" * NUMBER)
+    (folder / "edges.csv").write_text("source,target\n0,1\n1,20\n")
+    (folder / "split.csv").write_text("split\n" + 'train\nval\ntest\n""\n' * 5)
+    assert told(folder) == [
+        "edges.csv:3: target '20' is no node of labels.csv; labels.csv calls its nodes 0 to 19"
+    ]
+
+
+def test_a_drawn_split_needs_no_file_that_is_right(folder):
+    sizes = {"num_train_per_class": 2, "num_val": 4, "num_test": 4}
+    change(folder, "split.csv", lambda text: text.replace("test", "val"))
+    assert told(folder) == ["split.csv must put at least one node in test"]
+    data = GraphDataModule("files", root=str(folder), split="random", **sizes)
+    data.setup()
+    assert int(data.graph.train_mask.sum()) == 4
+
+
+def test_weights_that_contradict_each_other_are_named_by_nodes_and_lines(folder):
+    rows = ["source,target,weight", "nodea,nodeb,1", "nodeb,nodec,2", "nodec,nodec,3"]
+    (folder / "edges.csv").write_text("\n".join([*rows, "nodeb,nodea,1", "nodec,nodeb,2.5", ""]))
+    assert told(folder) == [
+        "edges.csv:6: the edge between 'nodeb' and 'nodec' must have one weight, got 2.5, and 2 on "
+        "line 3"
+    ]
+
+
+def test_labels_that_are_no_class_are_told_with_the_other_faults(folder):
+    change(folder, "labels.csv", lambda text: text.replace("True", "1").replace("False", "2000"))
+    change(folder, "edges.csv", lambda text: text.replace("nodea", "nodex"))
+    first, second = told(folder)
+    assert first.startswith("labels.csv:2: labels that are all whole numbers are the numbers of")
+    assert "got 2000 (node 'nodea'; in 10 rows: lines 2, 3," in first
+    assert second.startswith("edges.csv:2: source 'nodex' is no node of labels.csv")
+
+
+def test_short_rows_bring_no_faults_of_other_files_with_them(folder):
+    change(folder, "labels.csv", lambda text: text.replace("nodea,False", "nodea"))
+    change(folder, "features.csv", lambda text: text.replace("nodeb,1,2", "nodeb,1"))
+    assert told(folder) == [
+        "labels.csv:2: must have 2 cells as the header has, got 1",
+        "features.csv:3: must have 3 cells as the header has, got 2",
+    ]
