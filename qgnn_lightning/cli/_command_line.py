@@ -33,6 +33,7 @@ from qgnn_lightning.cli._stored_arguments import (
     load_checkpoint,
     model_arguments,
 )
+from qgnn_lightning.cli._trainer_options import check_trainer
 from qgnn_lightning.data import GraphDataModule
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.run import DataArguments, RunDirectory
@@ -233,7 +234,9 @@ class CommandLine(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Make the data module, the model and the trainer; values that they refuse are wrong."""
-        with made_of_options():
+        if self.subcommand == "fit":
+            check_trainer(self.options["trainer"])
+        with made_of_options(self.options):
             super().instantiate_classes()
 
     def _set_seed(self) -> None:

@@ -108,7 +108,8 @@ def test_a_failing_cell_gives_code_1_and_its_error(capsys):
     path = write_study(axes=axes, seeds=1)
     assert main(["study", str(path), "-o", "out.json", "--jobs", "1"]) == 1
     captured = capsys.readouterr()
-    assert "1 of 2 runs failed, the first: size=bad seed 0: num_val + num_test must" in captured.err
+    first = "the first: size=bad seed 0: --data.num_val + --data.num_test must not exceed"
+    assert f"1 of 2 runs failed, {first}" in captured.err
     assert len(captured.err.splitlines()) == 1
     assert [len(cell["runs"]) for cell in read(Path("out.json"))["cells"]] == [1, 0]
 
@@ -124,9 +125,9 @@ def test_an_unknown_option_is_named_before_anything_runs(capsys):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"model.bits": "int3"}, "some=bad: --model.bits: expected one of "),
-        ({"model.dropout": 1.5}, "some=bad: dropout must be in [0, 1), got 1.5"),
-        ({"data.homophily": 2}, "some=bad: homophily must be in [0, 1], got 2.0"),
+        ({"model.bits": "int3"}, "some=bad: --model.bits must be one of "),
+        ({"model.dropout": 1.5}, "some=bad: --model.dropout must be in [0, 1), got 1.5"),
+        ({"data.homophily": 2}, "some=bad: --data.homophily must be in [0, 1], got 2.0"),
         ({"model.bitz": "int2"}, "some=bad: unknown option --model.bitz"),
     ],
 )
