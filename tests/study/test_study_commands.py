@@ -99,7 +99,7 @@ def test_the_options_of_a_run_are_called_after_its_folder(config, name, capsys):
     Path(config).parent.mkdir(parents=True, exist_ok=True)
     Path(config).write_text(json.dumps({"data": {"source": "digits"}}))
     assert main(["seeds", "-c", config, "--seeds", "1", "--dry_run"]) == 0
-    assert f"0 of 1  {name}\n" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{name}: 1 run, 0 finished, 1 to do\n"
     assert Path(f"runs/{name}_seeds").is_dir()
 
 
@@ -145,8 +145,10 @@ def test_wrong_values_are_named_before_anything_runs(option, message, dry_run, c
 def test_a_dry_run_lists_the_cells_and_writes_nothing(capsys):
     assert main(["study", str(write_study()), "-o", "out.json", "--dry_run"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "2 cells, 4 runs: 0 finished, 4 to do", "    0 of 2  bits=int2", "    0 of 2  bits=float32"
-    ]  # fmt: skip
+        "study: 2 combinations of options, 4 runs, 0 finished, 4 to do",
+        "    0 of 2  bits=int2",
+        "    0 of 2  bits=float32",
+    ]
     assert not Path("out.json").exists()
 
 
