@@ -149,13 +149,13 @@ def range_is_lost() -> Iterator[None]:
 
 def cells() -> list[Cell]:
     """The matrix."""
-    damaged = r"is not a whole checkpoint of this program"
+    damaged = "is cut off or damaged"
     found = []
     for fault, damage in {"truncated checkpoint": cut, "bit-flipped checkpoint": flip}.items():
         for command, arguments in READERS.items():
             found.append(Cell(fault, command, arguments, 2, damaged, damage(LAST)))
         found.append(Cell(fault, "fit --resume auto", RESUME, 2, damaged, damage(LAST)))
-        hint = "best.ckpt is not a whole checkpoint .*: remove it to go on"
+        hint = "best.ckpt is cut off or damaged: remove it to go on"
         found.append(Cell(f"{fault} (best)", "fit --resume auto", RESUME, 1, hint, damage(BEST)))
     events = "run/events.out.tfevents.*"
     other = overwrite(events, b"\xff" * 999)

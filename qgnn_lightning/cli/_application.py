@@ -66,7 +66,6 @@ class Application(Preparation):
 
     def __init__(self, arguments: list[str], started: float) -> None:
         self._started = started
-        self._earlier_seconds = 0.0
         super().__init__(arguments)
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -86,7 +85,6 @@ class Application(Preparation):
             return
         if self._run is not None and is_first():
             self._announce(self._run)
-        before = time.perf_counter()
         try:
             self.trainer.fit(
                 model, datamodule=datamodule, ckpt_path=self.ckpt_path, weights_only=True
@@ -107,23 +105,30 @@ class Application(Preparation):
             if self.trainer.world_size > 1 and is_lost_process(error):
                 raise LostProcessError(self._lost(error)) from error
             raise
-        seconds = time.perf_counter() - before
-        self._earlier_seconds = self._seconds_before()
         if self._run is not None:
-            self._finish(self._run, seconds)
+            # Before the test, which reads the times of another checkpoint.
+            self._finish(self._run, self._timer.time_elapsed(), self._seconds_of_session())
 
-    def _seconds_before(self) -> float:
-        """Training time of what this session went on with; a test reads another checkpoint's."""
+    def _seconds_of_session(self) -> float:
+        """Training time of this session, without that of the sessions it went on with."""
         start, end = self._timer.start_time(), self._timer.end_time()
-        now = 0.0 if start is None or end is None else end - start
-        return self._timer.time_elapsed() - now
+        return 0.0 if start is None or end is None else end - start
 
     def _announce(self, run: RunDirectory) -> None:
         self._say(f"run directory  {run.path}")
         if self.ckpt_path is not None:
-            self._say(f"going on       after optimizer step {self.stored_step:,}")
+            self._say(self._where_it_goes_on())
         for remark in remarks_on_training(self.options, self.datamodule.graph):
             self._say(note(remark))
+
+    def _where_it_goes_on(self) -> str:
+        done, wanted = self.stored_epochs, self.trainer.max_epochs
+        if done is not None and done == wanted:
+            return (
+                f"nothing to do  all {done:,} epochs are done, only the test is repeated: "
+                "a larger --trainer.max_epochs trains on"
+            )
+        return f"going on       after optimizer step {self.stored_step:,}"
 
     def _try(self, model: NodeClassifier, datamodule: GraphDataModule) -> None:
         """Print what a training would take; several devices are not tried."""
@@ -151,8 +156,14 @@ class Application(Preparation):
             )
         print(f"qgnn fit: stopped by {stop.name}; {then}", file=sys.stderr)
 
-    def _finish(self, run: RunDirectory, seconds: float) -> None:
-        """Test the best epoch, write and print the results."""
+    def _finish(self, run: RunDirectory, seconds: float, of_session: float) -> None:
+        """Test the best epoch, write and print the results.
+
+        Args:
+            run: The directory of the run.
+            seconds: Time of its training, in all sessions.
+            of_session: Time of the training in this session.
+        """
         if self._best is None or not self._best.found:
             if is_first():
                 self._say("nothing to test: no best epoch was kept")
@@ -170,7 +181,15 @@ class Application(Preparation):
         if not is_first():
             ignore_requeuing()
             return
-        results = {"best_epoch": self._best.epoch, "epochs": epochs, **self._results(seconds)}
+        results = {
+            "best_epoch": self._best.epoch,
+            "epochs": epochs,
+            **self._results(),
+            "seconds": {
+                "fit": seconds,
+                "total": seconds - of_session + time.perf_counter() - self._started,
+            },
+        }
         data = self.datamodule
         write_json(evaluation(self.model.network, data.graph, data.class_names), run.evaluation)
         write_json(results, run.results, indent=2)
@@ -180,7 +199,7 @@ class Application(Preparation):
         if self._export is not None:
             self._write_packed(self._export, run)
         self._say(f"report         qgnn report {run.path}")
-        curves = run.path.parent if self.options["run_dir"] is None else run.path
+        curves = run.path.parent if run.path.name.startswith("version_") else run.path
         self._say(f"curves         tensorboard --logdir {curves}")
 
     def _write_packed(self, export: PackedExport, run: RunDirectory) -> None:
@@ -199,7 +218,7 @@ class Application(Preparation):
         if not self._quiet:
             print(text, flush=True)
 
-    def _results(self, seconds: float) -> dict[str, Any]:
+    def _results(self) -> dict[str, Any]:
         network = self.model.network.eval()
         summary = network_summary(network)
         return {
@@ -207,10 +226,6 @@ class Application(Preparation):
             "data": graph_summary(self.datamodule.graph, self.datamodule.title),
             **summary,
             "size_bytes": {**summary["size_bytes"], "file": file_size(network)},
-            "seconds": {
-                "fit": self._earlier_seconds + seconds,
-                "total": self._earlier_seconds + time.perf_counter() - self._started,
-            },
             "seed": self.options["seed_everything"],
             **environment(),
             "config": self.plain_config,

@@ -29,9 +29,11 @@ from qgnn_lightning.cli._stored_arguments import (
     check_epochs,
     check_network,
     check_progress,
+    epochs_done,
     load_checkpoint,
     model_arguments,
 )
+from qgnn_lightning.cli._trainer_options import check_trainer
 from qgnn_lightning.data import GraphDataModule
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.run import DataArguments, RunDirectory
@@ -76,6 +78,7 @@ class CommandLine(LightningCLI):
     def __init__(self, arguments: list[str]) -> None:
         self._command = arguments[0]
         self.stored_step = 0  # of the checkpoint to go on from
+        self.stored_epochs: int | None = None
         super().__init__(
             NodeClassifier,
             GraphDataModule,
@@ -197,7 +200,8 @@ class CommandLine(LightningCLI):
         teacher = model.pop("teacher_ckpt", None)
         if command == "fit":
             check_progress(checkpoint, f"ckpt_path {path}")
-            check_epochs(checkpoint, self.config[command]["trainer"]["max_epochs"], path)
+            self.stored_epochs = epochs_done(checkpoint)
+            check_epochs(self.stored_epochs, self.config[command]["trainer"]["max_epochs"], path)
             if teacher is not None:
                 _check_teacher_is_named(typed, path)
         stored = {"model": _without(model, typed), "data": self._stored_data(data)}
@@ -230,7 +234,9 @@ class CommandLine(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Make the data module, the model and the trainer; values that they refuse are wrong."""
-        with made_of_options():
+        if self.subcommand == "fit":
+            check_trainer(self.options["trainer"])
+        with made_of_options(self.options):
             super().instantiate_classes()
 
     def _set_seed(self) -> None:

@@ -6,7 +6,7 @@ from jsonargparse import ActionConfigFile, Namespace
 
 from qgnn_lightning.cli._parser import CommandParser
 from qgnn_lightning.cli._quiet import quiet
-from qgnn_lightning.cli._refusals import made_of_options
+from qgnn_lightning.cli._refusals import made_of_options, named_in_full
 from qgnn_lightning.data import GraphDataModule
 
 
@@ -31,7 +31,7 @@ def make_data(parser: CommandParser, options: Namespace) -> GraphDataModule:
     Raises:
         UsageError: If a value is out of its range.
     """
-    with made_of_options():
+    with made_of_options(options):
         data: GraphDataModule = parser.instantiate_classes(options).data
     return data
 
@@ -43,7 +43,7 @@ def load_data(parser: CommandParser, options: Namespace) -> GraphDataModule:
         parser: A parser with the options of the data.
         options: What it has read.
     """
-    with quiet():
+    with quiet(), named_in_full(options):
         data = make_data(parser, options)
         data.prepare_data()
         data.setup("predict")

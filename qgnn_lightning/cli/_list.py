@@ -28,7 +28,7 @@ CHOICES: dict[str, dict[str, str]] = {
         "int8": "8 bits in every stage",
         "int4": "4 bits in every stage",
         "int2": "2 bits in every stage",
-        "int2-paper": "2 bits, as the paper's released code does it",
+        "int2-paper": "2 bits in every stage, and in what a node makes of the messages",
     },
     "model.architecture": {
         "decoupled": "two linear layers and a propagation: ours",
@@ -54,8 +54,8 @@ CHOICES: dict[str, dict[str, str]] = {
     },
     "model.propagation": {
         "smoothness_aware": "descent with a constraint on the change of similarity",
-        "unrolled_multiplier": "the same, multipliers computed anew in every pass",
-        "released_code": "as the paper's released code does it",
+        "unrolled_multiplier": "descent with multipliers that are computed anew in every pass",
+        "released_code": "descent as in the paper's released code, for comparison",
         "personalized": "with a restart to the input (APPNP)",
         "powers": "powers of the adjacency (SGC)",
     },

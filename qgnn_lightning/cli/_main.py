@@ -18,18 +18,18 @@ from qgnn_lightning.cli._option_names import check_option_names
 
 COMMANDS = {
     "fit": "train a network, test its best epoch, and write results.json",
-    "seeds": "one configuration with several seeds: mean and spread",
-    "study": "a table of configurations, from a file with its axes",
-    "validate": "accuracy of a checkpoint on the validation nodes",
-    "test": "accuracy of a checkpoint or a packed file on the test nodes",
-    "predict": "class and probability of every node, as a table",
+    "seeds": "train one configuration with several seeds: mean and spread",
+    "study": "train each combination of options in a file, and make their table",
+    "validate": "measure the accuracy of a checkpoint on the validation nodes",
+    "test": "measure the accuracy of a checkpoint or a packed file on the test nodes",
+    "predict": "write class and probability of every node into a table",
     "data": "check a graph and describe it: qgnn data check PATH",
     "export": "pack a checkpoint into one small file of real integers",
-    "info": "layers, bits, scales and bytes of a checkpoint or a packed file",
-    "report": "one page of HTML about runs, without network or scripts",
-    "list": "configurations, data sets, models and quantizers there are",
-    "completion": "script that completes commands and options in bash or zsh",
-    "bench": "speed of packed integers against FP32 libraries, on this machine",
+    "info": "show layers, bits, scales and bytes of a checkpoint or a packed file",
+    "report": "write one page of HTML about runs, without network or scripts",
+    "list": "show what there is to choose from: configurations, data, models, quantizers",
+    "completion": "print the script that completes commands and options in bash or zsh",
+    "bench": "measure packed integers against FP32 libraries on this machine",
 }
 #: Module and function of the commands that Lightning has no part in.
 _RUNNERS = {
@@ -59,26 +59,25 @@ commands:
 {chr(10).join(f"  {name:10} {text}" for name, text in COMMANDS.items())}
 
 options:
-  -h, --help     this help; `qgnn COMMAND --help` lists the options of a command
-  --version      the version
-  --debug        show where an error comes from (also QGNN_DEBUG=1)
+  -h, --help  show this help; `qgnn COMMAND --help` explains the options of a command
+  --version   show the version
+  --debug     show where an error comes from (also QGNN_DEBUG=1)
 
 exit codes:
-  0 done; 1 failed; 2 an option or its value is wrong; 130 stopped by Ctrl-C, 138 by SIGUSR1,
-  143 by SIGTERM
+  0 done, 1 failed, 2 an option or its value is wrong,
+  130 stopped by Ctrl-C, 138 by SIGUSR1, 143 by SIGTERM
 
 examples:
-  qgnn fit                                      handwritten digits at 2 bits, no download
-  qgnn fit -c configs/experiment/cora_int2.yaml
+  qgnn fit                        (handwritten digits at 2 bits, no download)
+  qgnn fit -c configs/experiment/cora_int2.yaml --dry_run
   qgnn fit -c configs/data/cora.yaml -c configs/model/int4.yaml --model.num_steps 64
   qgnn seeds -c configs/experiment/cora_int2.yaml --seeds 10
-  qgnn test -c runs/cora_int2/version_0/config.yaml \
-    --ckpt_path runs/cora_int2/version_0/checkpoints/best.ckpt
-  qgnn fit -c configs/experiment/cora_int2.yaml --dry_run
+  qgnn test -c RUN/config.yaml --ckpt_path RUN/checkpoints/best.ckpt
+  qgnn report RUN -o report.html
+  qgnn export RUN/checkpoints/best.ckpt -o model.safetensors
+  qgnn predict -c configs/data/cora.yaml --packed model.safetensors
   qgnn data check my_graph --plot my_graph.png
-  qgnn report runs/cora_int2/version_0 -o report.html
-  qgnn export runs/cora_int2/version_0/checkpoints/best.ckpt -o model.safetensors
-  qgnn predict --packed model.safetensors -c configs/data/cora.yaml
+RUN is the directory that qgnn fit names, such as runs/cora_int2/version_0.
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._report import beside_float32
 from qgnn_lightning.cli._stored_arguments import (
     check_network,
     load_checkpoint,
@@ -34,13 +35,9 @@ def write_packed(checkpoint: Path, output: Path) -> None:
         UsageError: If it is not a checkpoint of this program.
     """
     network = trained_network(checkpoint)
-    packed = freeze(network)
-    save_packed(packed, output)
-    content = sum(part.num_bytes for part in describe_packed(packed))
-    print(
-        f"{output}: {output.stat().st_size:,} bytes, {content:,} of them codes, scales and biases; "
-        f"float32 weights take {float32_size(network):,}"
-    )
+    save_packed(freeze(network), output)
+    size = output.stat().st_size
+    print(f"{output}: {size:,} bytes, {beside_float32(size, float32_size(network))}")
 
 
 def print_packed_parts(path: Path) -> None:

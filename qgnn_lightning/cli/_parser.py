@@ -25,6 +25,15 @@ _REWRITES = (
     (r"Expected a dot import path string", "not a known class or an import path"),
     (r"Expected an? ", "expected "),
     (r"\. Got value: ", ", got "),
+    (r"^(--\S+):\s+expected ", r"\1 must be "),
+    (r", NoneType(?=.*, got )", " or null"),
+    (r"dict\[str, int\](?=.*, got )", "whole numbers by name"),
+    (r"\bint\b(?=.*, got \[)", "whole numbers"),
+    (r"\bint\b(?=.*, got )", "a whole number"),
+    (r"\bfloat\b(?=.*, got )", "a number"),
+    (r"\bbool\b(?=.*, got )", "true or false"),
+    (r"\bstr\b(?=.*, got )", "a text"),
+    (r", got None$", ", got nothing (null)"),
 )  # fmt: skip
 _UNKNOWN = re.compile(r"unrecognized arguments: (?:--)?([\w.]+)|accept option '([\w.]+)'")
 _OPTIMIZER = (

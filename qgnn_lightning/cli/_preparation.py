@@ -12,10 +12,9 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Timer
 
 from qgnn_lightning.cli._command_line import CommandLine
-from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._packed import trained_network
 from qgnn_lightning.cli._processes import is_first
-from qgnn_lightning.cli._refusals import made_of_options
+from qgnn_lightning.cli._refusals import made_of_options, named_in_full
 from qgnn_lightning.cli._run_place import make_run_directory, take_over
 from qgnn_lightning.deploy import check_packable
 from qgnn_lightning.run import (
@@ -70,7 +69,7 @@ class Preparation(CommandLine):
         """Make everything and check it, before anything is written into the run's directory."""
         try:
             super().instantiate_classes()
-            with named_memory(self.model):
+            with named_memory(self.model), named_in_full(self.options):
                 self._load_data()
             if self.subcommand == "fit":
                 self._check_network()
@@ -88,8 +87,6 @@ class Preparation(CommandLine):
         Args:
             kwargs: Arguments of the trainer.
         """
-        if self.subcommand == "fit" and self.options["trainer"]["max_epochs"] == 0:
-            raise UsageError("trainer.max_epochs must be at least 1, or -1 for no end, got 0")
         if not self.options["observers"]:
             self._parser(self.subcommand).callback_keys.clear()
         if self._quiet or self._dry_run:
@@ -132,14 +129,15 @@ class Preparation(CommandLine):
 
     def _check_network(self) -> None:
         """Refuse options that make no network for these data, or none that there is memory for."""
-        with made_of_options():
+        with made_of_options(self.options):
             self.model.take_sizes(self.datamodule)
             blueprint = make_blueprint(self.model)
             blueprint.configure_optimizers()
         check_memory(blueprint)
         if self._export is not None:
-            with made_of_options():  # looks at the multipliers, whatever their values are
-                check_packable(blueprint.network.to_empty(device="cpu"))
+            network = blueprint.network.to_empty(device="cpu")  # multipliers of any value
+            with made_of_options(self.options):
+                check_packable(network)
 
     def _run_arguments(self, run: RunDirectory) -> dict[str, Any]:
         """Arguments of the trainer that belong to a directory."""

@@ -26,23 +26,33 @@ def results_table(results: dict[str, Any]) -> str:
     accuracy = results["accuracy"]
     percent = {split: f"{100 * value:.1f} %" for split, value in accuracy.items()}
     rows = {
-        "test accuracy": f"{percent['test']}, at the best of {results['epochs']} epochs, "
-        f"number {results['best_epoch'] + 1} counted from 1",
+        "test accuracy": f"{percent['test']} after epoch {results['best_epoch'] + 1} of "
+        f"{results['epochs']}, the best on the validation nodes",
         "validation": percent["val"],
         "training": percent["train"],
         "network": _describe_network(results),
-        "size": _size(**results["size_bytes"]),
+        "size": _size(**results["size_bytes"], what="packed file"),
         "time": f"{results['seconds']['fit']:.1f} s to train, "
-        f"{results['seconds']['total']:.1f} s in all",
+        f"{results['seconds']['total']:.1f} s with starting and testing",
     }
     return "\n".join(f"{name:<15}{value}" for name, value in rows.items())
 
 
-def _size(packed: int, float32: int, file: int | None) -> str:
-    """Bytes of the packed file, or what its content would be where there is no such file."""
-    size, what = (packed, "codes, scales and biases") if file is None else (file, "packed file")
+def _size(packed: int, float32: int, file: int | None, what: str) -> str:
+    """Bytes of the packed file, or of codes, scales and biases where there is no such file."""
+    size, what = (packed, "codes, scales and biases") if file is None else (file, what)
+    return f"{size:,} bytes ({what}), {beside_float32(size, float32)}"
+
+
+def beside_float32(size: int, float32: int) -> str:
+    """How much smaller or larger a network is than its weights in full precision.
+
+    Args:
+        size: Its bytes.
+        float32: Bytes of the weights and biases in full precision.
+    """
     ratio = f"{float32 / size:.1f}x smaller" if size <= float32 else f"{size / float32:.1f}x larger"
-    return f"{size:,} bytes ({what}), {ratio} than float32"
+    return f"{ratio} than float32 ({float32:,})"
 
 
 def plan_table(plan: TrainingPlan, epochs: int | None, trial: Trial, place: str) -> str:
@@ -61,15 +71,11 @@ def plan_table(plan: TrainingPlan, epochs: int | None, trial: Trial, place: str)
     steps = f", optimizer steps in each: {trial.num_steps:,}" if trial.num_steps else ""
     tried = "1 epoch" if trial.num_epochs == 1 else f"{trial.num_epochs} epochs"
     time = f"{total}{_duration(seconds)} per epoch: {tried} tried, without logs and checkpoints"
-    size = plan.summary["size_bytes"]
-    packed = ""
-    if plan.file_bytes is not None:
-        packed = f"; packed file {plan.file_bytes:,} (more where multipliers act)"
+    sizes = {**plan.summary["size_bytes"], "file": plan.file_bytes}
     rows = {
         "graph": f"{plan.num_nodes:,} nodes, {plan.num_edges:,} entries of the adjacency",
         "network": _describe_network(plan.summary),
-        "size": f"{size['packed']:,} bytes of codes, scales and biases, "
-        f"{size['float32']:,} in float32{packed}",
+        "size": _size(**sizes, what="packed file, larger where multipliers act"),
         "training": f"{limit} epochs{steps}",
         "time": time if trial.num_epochs else "not tried: there is one device to be tried on only",
         "states": f"{mebibytes(plan.state_bytes)}: weights, buffers, gradients, optimizer",

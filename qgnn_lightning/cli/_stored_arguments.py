@@ -200,22 +200,31 @@ def check_progress(checkpoint: Mapping[str, Any], name: str) -> None:
         raise UsageError(f"{name} does not say how long its training took")
 
 
-def check_epochs(checkpoint: Mapping[str, Any], max_epochs: int | None, path: str) -> None:
-    """Refuse to go on for fewer epochs than were done.
+def epochs_done(checkpoint: Mapping[str, Any]) -> int | None:
+    """Epochs whose steps are all done; ``None`` where a checkpoint does not say it.
 
     Args:
         checkpoint: A loaded checkpoint, whose progress is whole numbers.
+    """
+    found = _inner(checkpoint, _EPOCHS_DONE)
+    return found if isinstance(found, int) else None
+
+
+def check_epochs(done: int | None, max_epochs: int | None, path: str) -> None:
+    """Refuse to go on for fewer epochs than were done.
+
+    Args:
+        done: What :func:`epochs_done` gave.
         max_epochs: Epochs in all; ``None`` or -1 is without end.
         path: The checkpoint.
 
     Raises:
         UsageError: If there are fewer.
     """
-    found = _inner(checkpoint, _EPOCHS_DONE)
-    if isinstance(found, int) and max_epochs is not None and 0 <= max_epochs < found:
+    if done is not None and max_epochs is not None and 0 <= max_epochs < done:
         raise UsageError(
-            f"--trainer.max_epochs is {max_epochs}, but {found} epochs are done in ckpt_path "
-            f"{path}: name more of them to train on, or {found} to test only"
+            f"--trainer.max_epochs is {max_epochs}, but {done} epochs are done in ckpt_path "
+            f"{path}: name more of them to train on, or {done} to test only"
         )
 
 

@@ -68,7 +68,7 @@ def run_seeds(arguments: list[str]) -> None:
 
 
 def run_study(arguments: list[str]) -> None:
-    """Run the cells of a study.
+    """Run each combination of options of a study.
 
     Args:
         arguments: What was typed after ``qgnn study``.
@@ -117,7 +117,8 @@ def study_parser() -> _Parser:
     """The options of ``qgnn study``, but for those of ``qgnn fit``."""
     parser = _Parser(
         prog="qgnn study",
-        description="Train every cell of a study with several seeds, and make its table.",
+        description="Train each combination of options of a study with several seeds, and make "
+        "their table.",
         epilog=f"{_FIT_OPTIONS}. Finished runs are not repeated.",
     )
     parser.add_argument("study", type=Path, metavar="STUDY.yaml", help="base, axes, seeds, exclude")
@@ -138,7 +139,7 @@ def _seeds_study(options: argparse.Namespace, typed: Options) -> Study:
         if splits and name in typed:
             raise StudyError(f"--{name} contradicts --splits, which sets it")
     base = merge(*(read_config(path) for path in options.config), typed)
-    name = _name_of(options.config[-1]) if options.config else "default"
+    name = _name_of(options.config[-1]) if options.config else "fit"
     axes = {"split": splits} if splits else {}
     return Study(name, base, axes, parse_seeds(options.seeds))
 
@@ -163,7 +164,7 @@ def _run(results: ResultFile, execution: Execution, dry_run: bool) -> None:
     finally:
         if results.runs:
             print(f"\n{short_table(results.rows())}\n\nresults  {results.path}")
-            print(f"table    {results.table_path}, with more columns")
+            print(f"table    {results.table_path}")
 
 
 class _Parser(ArgumentParser):

@@ -33,6 +33,9 @@ FORMAT_VERSION = 1
 MAX_FILE_BYTES = 2**30
 _ZIP = b"PK\x03\x04"  # what checkpoints begin with
 
+#: What is said of a file besides its version; in the same words as of a checkpoint.
+_FOREIGN, _DAMAGED = "is not a packed network", "is cut off or damaged"
+
 
 class PackedFileError(OptionError):
     """A packed file that is damaged, hostile or of another version."""
@@ -94,13 +97,15 @@ def load_packed(path: str | os.PathLike[str]) -> PackedGNN:
     path = Path(path)
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
-        raise PackedFileError(f"{path}: {size} bytes is more than the {MAX_FILE_BYTES} allowed")
+        raise PackedFileError(
+            f"{path} is not a packed network: {size:,} bytes are more than {MAX_FILE_BYTES:,}"
+        )
     try:
         return _network(path.read_bytes())
     except PackedFileError as error:
-        raise PackedFileError(f"{path}: {error}") from None
+        raise PackedFileError(f"{path} {error}") from None
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise PackedFileError(f"{path} is not a packed network: {error}") from error
+        raise PackedFileError(f"{path} {_FOREIGN}: {error}") from error
 
 
 def _network(content: bytes) -> PackedGNN:
@@ -108,9 +113,9 @@ def _network(content: bytes) -> PackedGNN:
     try:
         tensors = load(content)
     except SafetensorError as error:
-        raise PackedFileError(f"not a safetensors file: {error}") from None
+        raise PackedFileError(_DAMAGED) from error
     if metadata.get("checksum") != _checksum(tensors, metadata):
-        raise PackedFileError("the checksum does not match: the file is damaged")
+        raise PackedFileError(_DAMAGED)
     fields = json.loads(metadata["network"])
     _require(fields.get("order") in ("encode", "embed"), "order", fields.get("order"))
     reader = _Reader(tensors)
@@ -129,21 +134,24 @@ def _network(content: bytes) -> PackedGNN:
 def _metadata(content: bytes) -> dict[str, str]:
     """The string fields of the header, read without touching the tensors."""
     if content[:4] == _ZIP:
-        raise PackedFileError("not a packed network; qgnn export makes one of a checkpoint")
+        raise PackedFileError(f"{_FOREIGN}; qgnn export makes one of a checkpoint")
     if len(content) > 8 and content[8:9] != b"{":
-        raise PackedFileError("not a packed network")
+        raise PackedFileError(_FOREIGN)
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > len(content) - 8:
-        raise PackedFileError("the file is truncated")
-    header = json.loads(content[8 : 8 + length].decode("utf-8"))
+        raise PackedFileError(_DAMAGED)
+    try:
+        header = json.loads(content[8 : 8 + length].decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise PackedFileError(_DAMAGED) from error
     metadata = header.get("__metadata__") if isinstance(header, dict) else None
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
-        raise PackedFileError("not a packed network")
+        raise PackedFileError(_FOREIGN)
     versions = (metadata.get("format_version"), metadata.get("layout_version"))
     if versions != (str(FORMAT_VERSION), str(kernels.FORMAT_VERSION)):
         raise PackedFileError(
-            f"format version {versions[0]} with layout version {versions[1]} is not the one this "
-            f"release reads ({FORMAT_VERSION} with {kernels.FORMAT_VERSION})"
+            f"is of format version {versions[0]} with layout version {versions[1]}, this release "
+            f"reads {FORMAT_VERSION} with {kernels.FORMAT_VERSION}"
         )
     return metadata
 
@@ -195,22 +203,22 @@ class _Reader:
 
     def tensor(self, name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
         if name not in self.tensors:
-            raise PackedFileError(f"tensor {name} is missing")
+            raise ValueError(f"tensor {name} is missing")
         tensor = self.tensors[name]
         if tensor.dtype != dtype or tuple(tensor.shape) != shape:
-            raise PackedFileError(
+            raise ValueError(
                 f"tensor {name} must be {dtype} of shape {shape}, "
                 f"got {tensor.dtype} of shape {tuple(tensor.shape)}"
             )
         if dtype.is_floating_point and not bool(tensor.isfinite().all()):
-            raise PackedFileError(f"tensor {name} must be finite")
+            raise ValueError(f"tensor {name} must be finite")
         self.used.add(name)
         return tensor
 
     def require_all_used(self) -> None:
         unknown = sorted(set(self.tensors) - self.used)
         if unknown:
-            raise PackedFileError(f"unknown tensor {unknown[0]}")
+            raise ValueError(f"unknown tensor {unknown[0]}")
 
     def grid(self, name: str, fields: Mapping[str, Any], num_scales: int | None = None) -> Grid:
         """A grid: of a whole tensor, or of the rows of a weight."""
@@ -277,7 +285,7 @@ class _Reader:
 
 def _require(holds: bool, name: str, value: object) -> None:
     if not holds:
-        raise PackedFileError(f"{name} is out of range: {value!r}")
+        raise ValueError(f"{name} is out of range: {value!r}")
 
 
 def _is_number(value: object) -> bool:
@@ -287,7 +295,7 @@ def _is_number(value: object) -> bool:
 def _whole(fields: Mapping[str, Any], name: str) -> int:
     value = fields[name]
     if not isinstance(value, int) or isinstance(value, bool):
-        raise PackedFileError(f"{name} must be a whole number, got {value!r}")
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
     return value
 
 

@@ -17,6 +17,8 @@ from qgnn_lightning.storage import (
     RESULTS_FILE,
 )
 
+#: Lightning writes it, from 0, beside all that it logs.
+_EPOCH = "epoch"
 _CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 #: What a file raises that does not hold what was written to it.
 _WRONG = (
@@ -48,7 +50,7 @@ class Snapshot:
     """One number per propagation step, at one time of the training.
 
     Args:
-        optimizer_step: When.
+        optimizer_step: How many steps of the optimizer had been done.
         first: Number of the first propagation step.
         values: The numbers; ``None`` where one was not finite.
     """
@@ -141,7 +143,7 @@ class RunRecord:
         results: Its results, or ``None`` where it has not ended.
         evaluation: Its test nodes, or ``None`` where they were not recorded.
         snapshots: What the observers measured, by tag, in the order of time.
-        curves: Numbers by epoch, by tag.
+        curves: Numbers by epoch, counted from 1, by tag.
     """
 
     name: str
@@ -190,9 +192,6 @@ def _optional(path: Path, parse: Callable[[str], _Result]) -> _Result | None:
         raise ReportError(f"{path} does not hold what qgnn fit writes ({what})") from error
 
 
-_CONTENT = "Codes, scales, biases"
-
-
 def _results(text: str) -> Results:
     found = json.loads(text)
     bits = {name: _count(number) for name, number in found["bits"].items() if _count(number) < 32}
@@ -202,20 +201,17 @@ def _results(text: str) -> Results:
         "Architecture": str(found.get("architecture", "decoupled")),
         "Messages": f"{found['messages']}, {_count(found['num_steps'])} steps".replace("_", "-"),
         "Parameters": f"{_count(found['num_parameters']):,}",
-        "Best epoch": f"{_count(found['best_epoch']) + 1} of {_count(found['epochs'])}, "
-        "counted from 1",
+        "Best epoch": f"{_count(found['best_epoch']) + 1} of {_count(found['epochs'])}",
         "Time": f"{_number(seconds['fit']):.1f} s to train, "
-        f"{_number(seconds['total']):.1f} s in all",
+        f"{_number(seconds['total']):.1f} s with starting and testing",
         "Seed": str(_count(found["seed"])),
     }
     content, file = found["size_bytes"]["packed"], found["size_bytes"].get("file")
-    if file is not None:
-        facts[_CONTENT] = f"{_count(content):,} bytes"
     return Results(
         data=_data(found),
         bits=", ".join(map(str, dict.fromkeys(bits.values()))) or "32",
         accuracy={split: _share(found["accuracy"][split]) for split in ("train", "val", "test")},
-        packed=_CONTENT if file is None else "Packed file",
+        packed="Codes, scales, biases" if file is None else "Packed file",
         packed_bytes=_count(content if file is None else file),
         float32_bytes=_count(found["size_bytes"]["float32"]),
         facts=facts,
@@ -269,7 +265,7 @@ def _snapshots(text: str) -> dict[str, list[Snapshot]]:
     for line in lines:
         one = json.loads(line)
         values = tuple(_finite(value) for value in one["values"])
-        step = _count(one["step"])
+        step = _count(one["step"]) + 1  # files count from 0
         found.setdefault(str(one["tag"]), {})[step] = Snapshot(step, _count(one["first"]), values)
     return {tag: [by_step[step] for step in sorted(by_step)] for tag, by_step in found.items()}
 
@@ -299,7 +295,7 @@ def _count(value: Any) -> int:
 
 
 def _read_curves(path: Path) -> dict[str, Curve]:
-    """Losses and accuracies from TensorBoard's files, those that can be read."""
+    """Losses and accuracies by epoch from TensorBoard's files, where they can be read."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     if not any(path.glob("events.out.tfevents.*")):
@@ -312,6 +308,7 @@ def _read_curves(path: Path) -> dict[str, Curve]:
         events = EventAccumulator(str(path), size_guidance={"scalars": 0, **few}).Reload()
         there = set(events.Tags()["scalars"])
         found = {tag: events.Scalars(tag) for tag in _CURVES if tag in there}
+        epochs = {one.step: round(one.value) + 1 for one in events.Scalars(_EPOCH)} if found else {}
     except Exception as error:  # its reader lets any error of the libraries below through
         raise ReportError(
             f"TensorBoard's files in {path} cannot be read ({type(error).__name__}: {error})"
@@ -319,7 +316,11 @@ def _read_curves(path: Path) -> dict[str, Curve]:
     finally:
         log.setLevel(before)
     curves = {
-        tag: {one.step: one.value for one in scalars if _finite(one.value) is not None}
+        tag: {
+            epochs[one.step]: one.value
+            for one in scalars
+            if one.step in epochs and _finite(one.value) is not None
+        }
         for tag, scalars in found.items()
     }
-    return {tag: sorted(by_step.items()) for tag, by_step in curves.items()}
+    return {tag: sorted(by_epoch.items()) for tag, by_epoch in curves.items()}

@@ -19,6 +19,7 @@ from qgnn_lightning.report._table import confusion_table, facts_list, numbers_ta
 _MOST_SNAPSHOTS = 4
 _MOST_CLASSES = 40
 _STEP = "propagation step"
+_EPOCH = "epoch, counted from 1"
 _ACCURACIES = (
     "The three accuracies are those of the network of the best epoch, without dropout. The curve "
     "of the training nodes below is measured while training, with dropout."
@@ -50,7 +51,7 @@ def comparison(runs: Sequence[RunRecord]) -> str:
         if run.curves.get("val/accuracy")
     ]
     if lines:
-        frame = Frame("Validation accuracy", "optimizer step", "accuracy [%]")
+        frame = Frame("Validation accuracy", _EPOCH, "accuracy [%]")
         charts.append(line_chart(frame, lines[:NUM_STYLES]))
     return f"<section><h2>Comparison</h2>{table}{_grid(charts)}</section>"
 
@@ -142,12 +143,12 @@ def _learning_curves(run: RunRecord) -> list[str]:
             if points:
                 lines.append(Line(name, *zip(*points, strict=True)))
         if lines:
-            charts.append(line_chart(Frame(title, "optimizer step", unit, _WHILE_TRAINING), lines))
+            charts.append(line_chart(Frame(title, _EPOCH, unit, _WHILE_TRAINING), lines))
     return charts
 
 
 def _percent(run: RunRecord, tag: str) -> list[tuple[int, float]]:
-    return [(step, 100 * value) for step, value in run.curves.get(tag, [])]
+    return [(epoch, 100 * value) for epoch, value in run.curves.get(tag, [])]
 
 
 def _multipliers(run: RunRecord) -> str:

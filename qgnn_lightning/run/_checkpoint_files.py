@@ -18,6 +18,8 @@ from lightning.fabric.plugins import CheckpointIO
 
 from qgnn_lightning.storage import atomic_path
 
+#: What an archive, and so every checkpoint, begins with.
+_ARCHIVE = b"PK\x03\x04"
 #: What a network is evaluated with; the rest says how its training goes on.
 _OF_EVALUATION = frozenset(
     {
@@ -102,14 +104,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         _check_values(checkpoint, path.stat().st_size)
+        if not isinstance(checkpoint, dict):
+            raise TypeError("no table")
+    except zipfile.BadZipFile as error:
+        raise CheckpointError(f"{path} is cut off or damaged") from error
     except Exception as error:  # torch and zipfile let any error through
-        raise CheckpointError(f"{path} is not a whole checkpoint of this program") from error
-    if not isinstance(checkpoint, dict):
-        raise CheckpointError(f"{path} is not a checkpoint of this program")
+        raise CheckpointError(f"{path} is not a checkpoint of this program") from error
     return checkpoint
 
 
 def _check_archive(path: Path) -> None:
+    with path.open("rb") as file:
+        if not _ARCHIVE.startswith(file.read(len(_ARCHIVE))):
+            raise ValueError("no archive, nor the beginning of one")
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if any(one.compress_type != zipfile.ZIP_STORED for one in entries):
@@ -117,7 +124,7 @@ def _check_archive(path: Path) -> None:
         if sum(one.file_size for one in entries) > path.stat().st_size:
             raise ValueError("entries overlap")
         if archive.testzip() is not None:
-            raise ValueError("a check sum is wrong")
+            raise zipfile.BadZipFile("a check sum is wrong")
         (pickled,) = (one for one in entries if one.filename.endswith("/data.pkl"))
         for opcode, argument, _ in pickletools.genops(archive.read(pickled)):
             if "GLOBAL" in opcode.name or opcode.name == "INST":

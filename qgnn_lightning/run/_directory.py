@@ -136,7 +136,7 @@ class RunDirectory:
     @classmethod
     def of_checkpoint(cls, checkpoint: Path) -> RunDirectory | None:
         """The directory of the run that wrote a checkpoint, where it is still there."""
-        run = cls(checkpoint.absolute().parent.parent)
+        run = cls(_from_here(checkpoint.absolute().parent.parent))
         in_run = checkpoint.absolute().parent.name == _CHECKPOINTS and run.config.is_file()
         return run if in_run else None
 
@@ -152,7 +152,7 @@ class RunDirectory:
             RunDirectoryError: If it cannot be written to.
         """
         before = cls.of_checkpoint(checkpoint)
-        if path is None or (before and before.path == path.absolute()):
+        if path is None or (before and before.path.absolute() == path.absolute()):
             return None if before is None else cls._ready(before.path)
         return cls.named(path)
 
@@ -175,12 +175,13 @@ class RunDirectory:
             OSError: If it cannot be copied.
         """
         best = self.best_before(checkpoint)
-        if best.absolute() != self.best.absolute() and best.is_file():
+        if _from_here(best) != _from_here(self.best) and best.is_file():
             with atomic_path(self.best) as file:
                 shutil.copyfile(best, file)
 
     @classmethod
     def _ready(cls, path: Path) -> RunDirectory:
+        path = _from_here(path)
         run = cls(path)
         new = tuple(folder for folder in (run.checkpoints, path) if not folder.is_dir())
         for folder in (run.path, run.checkpoints):
@@ -194,6 +195,12 @@ class RunDirectory:
         for folder in self.new:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def _from_here(path: Path) -> Path:
+    """The same path, from the current folder where it is below it, otherwise from the root."""
+    path, here = path.absolute(), Path.cwd()
+    return path.relative_to(here) if here in path.parents else path
 
 
 def _version(path: Path) -> int:

@@ -50,15 +50,17 @@ def missing(results: ResultFile) -> list[Run]:
 
 
 def plan(results: ResultFile) -> str:
-    """The cells, and how many runs of each are finished."""
+    """How many runs are finished, of each combination of options where there are several."""
     cells = results.study.cells()
     runs = [run for cell in cells for run in cell.runs]
     left = len(missing(results))
-    number = f"{_count(len(cells), 'cell')}, {_count(len(runs), 'run')}"
-    lines = [f"{number}: {len(runs) - left} finished, {left} to do"]
+    state = f"{_count(len(runs), 'run')}, {len(runs) - left} finished, {left} to do"
+    if len(cells) == 1:
+        return f"{results.study.name}: {state}"
+    lines = [f"{results.study.name}: {len(cells)} combinations of options, {state}"]
     for cell in cells:
         done = sum(results.finished(run) for run in cell.runs)
-        lines.append(f"  {done:3} of {len(cell.runs)}  {cell.name or results.study.name}")
+        lines.append(f"  {done:3} of {len(cell.runs)}  {cell.name}")
     return "\n".join(lines)
 
 

@@ -90,7 +90,7 @@ class Study:
                 _check_agreement(layers, values)
                 cells.append(Cell(values, merge(self.base, *layers.values()), self.seeds))
         if not cells:
-            raise StudyError("exclude must leave at least one cell, it leaves out every one")
+            raise StudyError("exclude must leave at least one combination of options")
         return cells
 
 

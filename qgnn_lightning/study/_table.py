@@ -1,4 +1,4 @@
-"""The table of a study: in Markdown with every column, and short for a terminal."""
+"""The table of a study, in Markdown and for a terminal; every measure is in the JSON file."""
 
 from __future__ import annotations
 
@@ -27,28 +27,23 @@ def _seconds(found: Summary) -> str:
 
 
 def _number(found: Summary) -> str:
-    return f"{found.mean:.3g}"
+    return f"{found.mean:.4g}"
 
 
-#: Heading, measure and form of each column; a column that no cell can fill is left out.
-_COLUMNS: tuple[tuple[str, str, Callable[[Summary], str]], ...] = (
-    ("test accuracy", TEST, _percent),
-    ("validation", VAL, _percent),
-    ("runs", TEST, lambda found: str(found.count)),
-    ("training, s", "seconds.fit", _seconds),
-    ("codes, KiB", "size_bytes.packed", _kibibytes),
-    ("file, KiB", "size_bytes.file", _kibibytes),
-    ("float32, KiB", "size_bytes.float32", _kibibytes),
-    ("Dirichlet energy", "dirichlet_energy/symmetric/last", _number),
-    ("mean average distance", "mean_average_distance/last", _number),
-    ("relative error", "quantization_error/relative/last", _number),
-    ("its sharp bound", "quantization_error/relative_sharp/last", _number),
-    ("largest energy of the change", "constraint/energy_of_change/largest", _number),
-    ("largest violation", "constraint/violation/largest", _number),
-    ("largest multiplier", "constraint/multiplier/largest", _number),
+def _count(found: Summary) -> str:
+    return str(found.count)
+
+
+#: Heading, measures, of which the first that is there counts, and form of each column; a column
+#: that no row can fill is left out.
+_COLUMNS: tuple[tuple[str, tuple[str, ...], Callable[[Summary], str]], ...] = (
+    ("test accuracy", (TEST,), _percent),
+    ("validation", (VAL,), _percent),
+    ("runs", (TEST,), _count),
+    ("epochs", ("epochs",), _number),
+    ("size, KiB", ("size_bytes.file", "size_bytes.packed"), _kibibytes),
+    ("training, s", ("seconds.fit",), _seconds),
 )
-#: Headings of the columns that a terminal shows, as many as fit.
-_SHORT = ("test accuracy", "validation", "runs", "training, s", "file, KiB")
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -64,7 +59,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def short_table(rows: Sequence[Row]) -> str:
-    """The axes, the accuracy, and what else fits into a terminal.
+    """The same without lines, with as many columns as fit into a terminal.
 
     Args:
         rows: As of :func:`table`.
@@ -73,7 +68,6 @@ def short_table(rows: Sequence[Row]) -> str:
     shown = [
         [cell.ljust(width) if number < num_axes else cell.rjust(width) for cell in column]
         for number, column in enumerate(zip(*_cells(rows), strict=True))
-        if number < num_axes or column[0] in _SHORT
         for width in [max(map(len, column))]
     ]
     while len(shown) > num_axes + 1 and sum(len(one[0]) + 2 for one in shown) > _TERMINAL_WIDTH + 2:
@@ -84,12 +78,15 @@ def short_table(rows: Sequence[Row]) -> str:
 def _cells(rows: Sequence[Row]) -> list[list[str]]:
     """Headings, then the cells of each row."""
     axes = list(rows[0][0]) if rows else []
-    columns = [one for one in _COLUMNS if any(one[1] in found for _, found in rows)]
+    columns = [one for one in _COLUMNS if any(set(one[1]) & found.keys() for _, found in rows)]
     if not columns:
         columns = [_COLUMNS[0]]
     lines = [[*axes, *(heading for heading, _, _ in columns)]]
     for values, found in rows:
-        cells = [form(found[name]) if name in found else _NONE for _, name, form in columns]
+        cells = []
+        for _, names, form in columns:
+            measured = [found[name] for name in names if name in found]
+            cells.append(form(measured[0]) if measured else _NONE)
         lines.append([*values.values(), *cells])
     return lines
 
@@ -98,8 +95,8 @@ def explanation() -> str:
     """What the numbers of the table are."""
     return (
         "Accuracy in percent at the best validation epoch, mean ± unbiased standard deviation "
-        "over the runs; the other columns are means. Measures of the propagation are of the "
-        "network of the best epoch, after the last step unless they are the largest of all steps."
+        "over the runs; the other columns are means. Size is that of the packed file, or of codes, "
+        "scales and biases where there is none. The JSON file beside this one has every measure."
     )
 
 

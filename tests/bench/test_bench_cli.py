@@ -194,7 +194,7 @@ def test_a_stored_network_is_not_reshaped(tmp_path):
 def test_files_that_are_something_else(tmp_path):
     path = tmp_path / "network"
     path.write_bytes(b"nothing of ours")
-    with pytest.raises(ValueError, match=r"not a packed network|truncated"):
+    with pytest.raises(ValueError, match="is not a packed network"):
         run_bench([*MODEL, f"--packed={path}"])
     with pytest.raises(UsageError, match=r"--ckpt .* is not a"):
         run_bench([*MODEL, f"--ckpt={path}"])

@@ -75,7 +75,7 @@ def test_options_as_they_stand_in_a_file_are_no_missing_file(qgnn):
     outcome = qgnn("fit", "--config={model: {num_steps: 0}}")
     assert (outcome.code, outcome.err) == (
         2,
-        "qgnn fit: error: num_steps must be at least 1, got 0\n",
+        "qgnn fit: error: --model.num_steps must be at least 1, got 0\n",
     )
 
 

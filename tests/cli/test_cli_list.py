@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,11 @@ def test_configurations_are_listed_with_what_they_say(qgnn, tmp_path):
     folder.mkdir(parents=True)
     (folder / "one.yaml").write_text("# My own.\nmodel:\n  bits: int2\n")
     assert "configs/mine/one.yaml  My own\n" in qgnn("list").out
+
+
+def test_every_line_says_what_it_names(qgnn):
+    lines = [line for line in qgnn("list").out.splitlines() if line.startswith("  ")]
+    assert all(len(re.split(r"\s{2,}", line.strip(), maxsplit=1)) == 2 for line in lines)
 
 
 def test_torch_is_not_imported():

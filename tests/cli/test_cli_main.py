@@ -36,6 +36,9 @@ def test_help_names_every_command(qgnn):
     assert outcome.code == 0
     for command in ("fit", "validate", "test", "predict", "--version", "--debug"):
         assert command in outcome.out
+    lines = outcome.out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert not any(re.search(r"\S {3,}--", line) for line in lines)  # no line in two
 
 
 def test_version(qgnn):

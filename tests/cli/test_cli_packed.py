@@ -133,7 +133,7 @@ def test_damaged_packed_file(qgnn, packed):
     for command in (["info", str(packed)], ["predict", "--packed", str(packed), *DATA]):
         outcome = qgnn(*command)
         assert outcome.code == 2
-        assert "the checksum does not match" in outcome.err
+        assert outcome.err.endswith("model.safetensors is cut off or damaged\n")
 
 
 def test_data_of_another_width(qgnn, packed):
@@ -173,9 +173,13 @@ def test_one_size_everywhere(qgnn, fit):
     assert f"size           {size:,} bytes (packed file), " in outcome.out
     assert json.loads(Path("run/results.json").read_text())["size_bytes"]["file"] == size
     best = "run/checkpoints/best.ckpt"
-    assert (
-        f"later.safetensors: {size:,} bytes" in qgnn("export", best, "-o", "later.safetensors").out
-    )
+    exported = qgnn("export", best, "-o", "later.safetensors").out
+    assert exported.startswith(f"later.safetensors: {size:,} bytes, ")
+    assert exported.count("bytes") == 1
+    assert qgnn("report", "run").code == 0
+    page = Path("report.html").read_text(encoding="utf-8")
+    assert f"<dt>Packed file</dt><dd>{size:,} bytes</dd>" in page
+    assert "Codes, scales, biases" not in page
     assert qgnn("info", best).out.endswith(f"packed file: {size:,} bytes\n")
     rows = [line.split() for line in qgnn("info", "end.safetensors").out.splitlines()[1:]]
     numbers = [int(row[-1].replace(",", "")) for row in rows]

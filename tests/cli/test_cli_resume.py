@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
+import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from qgnn_lightning.lightning_module import NodeClassifier
 
 OPTIONS = ("--observers=true", "--oversmoothing.every_n_epochs=2", "--model.dropout=0.5")
 
@@ -72,15 +76,41 @@ def test_the_time_of_the_sessions_before_counts(fit):
     assert 1000 < seconds["fit"] < seconds["total"] < 1060
 
 
+def test_what_comes_before_the_first_epoch_is_not_time_of_training(fit, monkeypatch):
+    """Neither where a run starts nor where it goes on."""
+    start = NodeClassifier.configure_model
+
+    def slow(self):
+        time.sleep(2)
+        start(self)
+
+    monkeypatch.setattr(NodeClassifier, "configure_model", slow)
+    for epochs in (1, 2):
+        options = ("--run_dir=run", f"--trainer.max_epochs={epochs}", "--resume=auto")
+        assert fit(*options).code == 0
+        seconds = json.loads(Path("run/results.json").read_text())["seconds"]
+        assert 0 < seconds["fit"] < 2 < seconds["total"]
+
+
 def test_a_finished_run_stays_as_it_is(fit):
     assert fit("--run_dir=run").code == 0
     first = json.loads(Path("run/results.json").read_text())
     before = scalars("run"), first["accuracy"]
     again = fit("--run_dir=run", "--resume=auto")
     assert again.code == 0, again.err
-    assert "going on       after optimizer step 3" in again.out.splitlines()
+    said = again.out.splitlines()
+    assert said[:2] == [
+        "run directory  run",
+        "nothing to do  all 3 epochs are done, only the test is repeated: a larger "
+        "--trainer.max_epochs trains on",
+    ]
+    assert "results        run/results.json" in said
+    assert "curves         tensorboard --logdir run" in said
     second = json.loads(Path("run/results.json").read_text())
     assert before == (scalars("run"), second["accuracy"])
+    assert second["seconds"]["fit"] == pytest.approx(first["seconds"]["fit"], abs=0.5)
+    longer = fit("--run_dir=run", "--resume=auto", "--trainer.max_epochs=4").out.splitlines()
+    assert longer[:2] == ["run directory  run", "going on       after optimizer step 3"]
 
 
 def test_what_contradicts_is_refused(fit):

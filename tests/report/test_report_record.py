@@ -29,13 +29,13 @@ def test_a_run_is_read(tmp_path):
     assert run.results is not None
     assert run.results.accuracy == RESULTS["accuracy"]
     assert run.results.bits == "2, 4"
-    assert run.results.facts["Best epoch"] == "5 of 9, counted from 1"
+    assert run.results.facts["Best epoch"] == "5 of 9"
     assert run.results.environment == {"python": "3.11", "cpus": "2", "gpus": "[]"}
     assert run.evaluation is not None
     assert run.evaluation.confusion == ((3, 1), (0, 4))
     assert run.snapshots["dirichlet_energy/symmetric"] == [
-        Snapshot(0, 0, (8.0, 4.0, 2.0, 1.0)),
-        Snapshot(9, 0, (9.0, 5.0, None, 2.0)),
+        Snapshot(1, 0, (8.0, 4.0, 2.0, 1.0)),
+        Snapshot(10, 0, (9.0, 5.0, None, 2.0)),
     ]
     assert run.curves == {}
 
@@ -49,21 +49,25 @@ def test_an_unfinished_line_is_left_out_and_a_repeated_one_counts_last(tmp_path)
     path = write_run(tmp_path / "run", diagnostics=None)
     line = '{"step": 1, "tag": "t", "first": 1, "values": [%s]}\n'
     (path / "diagnostics.jsonl").write_text(line % 1 + line % 2 + '{"step": 2, "tag": "t", "fi')
-    assert read_run(path).snapshots == {"t": [Snapshot(1, 1, (2.0,))]}
+    assert read_run(path).snapshots == {"t": [Snapshot(2, 1, (2.0,))]}
 
 
 def test_curves_come_from_all_event_files_without_repeated_steps(tmp_path):
+    """Five optimizer steps in each epoch; of what broke off, the epoch was not written."""
     from torch.utils.tensorboard import SummaryWriter
 
     path = write_run(tmp_path / "run")
-    for suffix, values in (("a", {0: 3.0, 1: 2.0}), ("b", {1: 2.5, 2: 1.0, 3: float("nan")})):
+    halves = (("a", {4: 3.0, 9: 2.0}), ("b", {9: 2.5, 14: 1.0, 19: float("nan"), 24: 0.5}))
+    for suffix, values in halves:
         with SummaryWriter(path, filename_suffix=suffix) as writer:
             for step, value in values.items():
                 writer.add_scalar("val/loss", value, step)
                 writer.add_scalar("other", value, step)
+                if step < 20:
+                    writer.add_scalar("epoch", step // 5, step)
     curves = read_run(path).curves
     assert set(curves) == {"val/loss"}
-    assert dict(curves["val/loss"]).keys() == {0, 1, 2}
+    assert curves["val/loss"] == [(1, 3.0), (2, 2.5), (3, 1.0)]
 
 
 @pytest.mark.parametrize(

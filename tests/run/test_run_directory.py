@@ -69,6 +69,19 @@ def test_a_run_goes_on_where_it_was_or_takes_its_best_along(tmp_path):
     assert RunDirectory.continued(tmp_path / "lonely.ckpt", None) is None
 
 
+def test_a_directory_is_named_from_the_current_folder_where_it_is_below_it(tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for typed in (Path("runs/a"), here / "runs/b", Path("../c"), tmp_path / "d"):
+        run = RunDirectory.named(typed)
+        run.config.write_text("")
+        below = typed.absolute().is_relative_to(here)
+        assert run.path == (typed.absolute().relative_to(here) if below else typed)
+        again = RunDirectory.of_checkpoint(run.last)
+        assert again == run == RunDirectory.continued(run.last.absolute(), typed)
+
+
 def test_only_an_unused_directory_is_discarded(tmp_path):
     run = RunDirectory.named(tmp_path / "run")
     run.discard_if_unused()

@@ -99,7 +99,7 @@ def test_the_options_of_a_run_are_called_after_its_folder(config, name, capsys):
     Path(config).parent.mkdir(parents=True, exist_ok=True)
     Path(config).write_text(json.dumps({"data": {"source": "digits"}}))
     assert main(["seeds", "-c", config, "--seeds", "1", "--dry_run"]) == 0
-    assert f"0 of 1  {name}\n" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{name}: 1 run, 0 finished, 1 to do\n"
     assert Path(f"runs/{name}_seeds").is_dir()
 
 
@@ -108,7 +108,8 @@ def test_a_failing_cell_gives_code_1_and_its_error(capsys):
     path = write_study(axes=axes, seeds=1)
     assert main(["study", str(path), "-o", "out.json", "--jobs", "1"]) == 1
     captured = capsys.readouterr()
-    assert "1 of 2 runs failed, the first: size=bad seed 0: num_val + num_test must" in captured.err
+    first = "the first: size=bad seed 0: --data.num_val + --data.num_test must not exceed"
+    assert f"1 of 2 runs failed, {first}" in captured.err
     assert len(captured.err.splitlines()) == 1
     assert [len(cell["runs"]) for cell in read(Path("out.json"))["cells"]] == [1, 0]
 
@@ -124,9 +125,9 @@ def test_an_unknown_option_is_named_before_anything_runs(capsys):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"model.bits": "int3"}, "some=bad: --model.bits: expected one of "),
-        ({"model.dropout": 1.5}, "some=bad: dropout must be in [0, 1), got 1.5"),
-        ({"data.homophily": 2}, "some=bad: homophily must be in [0, 1], got 2.0"),
+        ({"model.bits": "int3"}, "some=bad: --model.bits must be one of "),
+        ({"model.dropout": 1.5}, "some=bad: --model.dropout must be in [0, 1), got 1.5"),
+        ({"data.homophily": 2}, "some=bad: --data.homophily must be in [0, 1], got 2.0"),
         ({"model.bitz": "int2"}, "some=bad: unknown option --model.bitz"),
     ],
 )
@@ -144,8 +145,10 @@ def test_wrong_values_are_named_before_anything_runs(option, message, dry_run, c
 def test_a_dry_run_lists_the_cells_and_writes_nothing(capsys):
     assert main(["study", str(write_study()), "-o", "out.json", "--dry_run"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "2 cells, 4 runs: 0 finished, 4 to do", "    0 of 2  bits=int2", "    0 of 2  bits=float32"
-    ]  # fmt: skip
+        "study: 2 combinations of options, 4 runs, 0 finished, 4 to do",
+        "    0 of 2  bits=int2",
+        "    0 of 2  bits=float32",
+    ]
     assert not Path("out.json").exists()
 
 

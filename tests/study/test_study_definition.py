@@ -23,6 +23,7 @@ from qgnn_lightning.study import (
     summarize,
 )
 from qgnn_lightning.study._options import flatten, nest, to_yaml
+from qgnn_lightning.study._table import table
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -144,7 +145,7 @@ def test_values_that_contradict_are_named():
 def test_a_study_without_cells_is_refused():
     axes = {"bits": {"two": {"model.bits": "int2"}, "four": {"model.bits": "int4"}}}
     study = Study("none", {}, axes, (0,), ({"bits": ("two", "four")},))
-    with pytest.raises(StudyError, match="exclude must leave at least one cell"):
+    with pytest.raises(StudyError, match="exclude must leave at least one combination of options"):
         study.cells()
 
 
@@ -189,15 +190,22 @@ def test_nothing_heavy_is_imported():
 
 def test_a_table_for_the_terminal_has_the_main_columns_and_fits_into_it():
     names = ["accuracy.test", "accuracy.val", "seconds.fit", "size_bytes.packed"]
-    names += ["size_bytes.file", "size_bytes.float32", "constraint/multiplier/largest"]
+    names += ["size_bytes.file", "size_bytes.float32", "constraint/multiplier/largest", "epochs"]
     found = summarize([{"measures": dict.fromkeys(names, 0.5)}] * 2)
     assert short_table([({}, found)]).splitlines() == [
-        "test accuracy    validation  runs  training, s  file, KiB",
-        " 50.00 ± 0.00  50.00 ± 0.00     2          0.5        0.0",
+        "test accuracy    validation  runs  epochs  size, KiB  training, s",
+        " 50.00 ± 0.00  50.00 ± 0.00     2     0.5        0.0          0.5",
     ]
     wide = short_table([({"bits": "x" * 25}, found), ({"bits": "two"}, {})]).splitlines()
     assert wide == [
-        f"bits{' ' * 21}  test accuracy    validation  runs  training, s",
-        f"{'x' * 25}   50.00 ± 0.00  50.00 ± 0.00     2          0.5",
-        f"two{' ' * 22}              -             -     -            -",
+        f"bits{' ' * 21}  test accuracy    validation  runs  epochs  size, KiB",
+        f"{'x' * 25}   50.00 ± 0.00  50.00 ± 0.00     2     0.5        0.0",
+        f"two{' ' * 22}              -             -     -       -          -",
     ]
+
+
+def test_the_size_is_that_of_the_file_or_of_its_content_where_there_is_none():
+    sizes = {"size_bytes.packed": 1024.0, "size_bytes.float32": 9999.0}
+    rows = [sizes, sizes | {"size_bytes.file": 2048.0}]
+    found = [({"a": str(row)}, summarize([{"measures": one}])) for row, one in enumerate(rows)]
+    assert table(found).splitlines()[2:] == ["| 0 | 1.0 |", "| 1 | 2.0 |"]

@@ -54,7 +54,9 @@ def test_finished_runs_are_not_repeated(tmp_path, capsys):
     assert [(run.values["bits"], run.seed) for run in missing(more)] == [
         ("int4", 0), ("int4", 1), ("int4", 2), ("int2", 2)
     ]  # fmt: skip
-    assert plan(more).splitlines()[0] == "2 cells, 6 runs: 2 finished, 4 to do"
+    assert plan(more).splitlines()[0] == (
+        "tiny: 2 combinations of options, 6 runs, 2 finished, 4 to do"
+    )
     capsys.readouterr()
     execute(more, fake())
     assert len(capsys.readouterr().out.splitlines()) == 4
