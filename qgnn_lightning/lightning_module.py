@@ -217,6 +217,8 @@ class NodeClassifier(LightningModule):
         """
         for name in ("num_features", "num_classes"):
             given, found = self.hparams[name], getattr(data, name)
+            if not found:
+                continue  # of data to predict from, only a trained network knows the classes
             if given is not None and given != found:
                 raise ValueError(f"{name} is {given} in the model but {found} in the data")
             self.hparams[name] = found

@@ -205,7 +205,7 @@ class Application(Preparation):
     def _write_packed(self, export: PackedExport, run: RunDirectory) -> None:
         """Pack the network that was tested; its results are written already."""
         try:
-            export.write(self.model.network)
+            export.write(self.model.network, self.datamodule.names.classes)
         except OSError as error:
             raise OSError(
                 f"export {export.path} cannot be written: {error.strerror}; the results are in "

@@ -32,9 +32,10 @@ from qgnn_lightning.cli._stored_arguments import (
     epochs_done,
     load_checkpoint,
     model_arguments,
+    trained_classes,
 )
 from qgnn_lightning.cli._trainer_options import check_trainer
-from qgnn_lightning.data import GraphDataModule
+from qgnn_lightning.data import GraphDataModule, TrainedClasses
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.run import DataArguments, RunDirectory
 
@@ -79,6 +80,7 @@ class CommandLine(LightningCLI):
         self._command = arguments[0]
         self.stored_step = 0  # of the checkpoint to go on from
         self.stored_epochs: int | None = None
+        self._stored_classes: TrainedClasses | None = None
         super().__init__(
             NodeClassifier,
             GraphDataModule,
@@ -211,6 +213,7 @@ class CommandLine(LightningCLI):
         except UsageError as error:
             raise UsageError(f"ckpt_path {path} holds a wrong argument: {error}") from error
         check_network(model, checkpoint["state_dict"], f"ckpt_path {path}")
+        self._stored_classes = trained_classes(checkpoint, f"ckpt_path {path}")
 
     def _find_last_checkpoint(self) -> None:
         options = self.config["fit"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from jsonargparse import ActionConfigFile, Namespace
 
 from qgnn_lightning.cli._parser import CommandParser
 from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.cli._refusals import made_of_options, named_in_full
-from qgnn_lightning.data import GraphDataModule
+from qgnn_lightning.data import GraphDataModule, TrainedClasses
 
 
 def add_data(parser: CommandParser, config: type[ActionConfigFile] = ActionConfigFile) -> None:
@@ -36,15 +38,24 @@ def make_data(parser: CommandParser, options: Namespace) -> GraphDataModule:
     return data
 
 
-def load_data(parser: CommandParser, options: Namespace) -> GraphDataModule:
+def load_data(
+    parser: CommandParser,
+    options: Namespace,
+    stage: Literal["test", "predict"] = "predict",
+    classes: TrainedClasses | None = None,
+) -> GraphDataModule:
     """The data that the options name, ready for use, but not cut into parts.
 
     Args:
         parser: A parser with the options of the data.
         options: What it has read.
+        stage: What they are for; ``predict`` needs no labels and no split.
+        classes: The classes of the network that they are for.
     """
     with quiet(), named_in_full(options):
         data = make_data(parser, options)
+        if classes is not None:
+            data.take_classes(classes)
         data.prepare_data()
-        data.setup("predict")
+        data.setup(stage)
     return data

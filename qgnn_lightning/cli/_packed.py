@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._report import beside_float32
@@ -10,6 +12,7 @@ from qgnn_lightning.cli._stored_arguments import (
     check_network,
     load_checkpoint,
     model_arguments,
+    trained_classes,
 )
 from qgnn_lightning.deploy import (
     Part,
@@ -34,8 +37,10 @@ def write_packed(checkpoint: Path, output: Path) -> None:
     Raises:
         UsageError: If it is not a checkpoint of this program.
     """
-    network = trained_network(checkpoint)
-    save_packed(freeze(network), output)
+    stored = load_checkpoint(checkpoint, "checkpoint")
+    network = _network_in(stored, f"checkpoint {checkpoint}")
+    classes = trained_classes(stored, f"checkpoint {checkpoint}")
+    save_packed(freeze(network, classes.names), output)
     size = output.stat().st_size
     print(f"{output}: {size:,} bytes, {beside_float32(size, float32_size(network))}")
 
@@ -46,7 +51,10 @@ def print_packed_parts(path: Path) -> None:
     Args:
         path: The file.
     """
-    print(parts_table(_with_header(describe_packed(load_packed(path)), path)))
+    network = load_packed(path)
+    print(parts_table(_with_header(describe_packed(network), path)))
+    if network.class_names is not None:
+        print(f"classes: {', '.join(network.class_names)}")
 
 
 def print_parts(path: Path) -> None:
@@ -81,11 +89,14 @@ def trained_network(path: Path, option: str = "checkpoint") -> GraphNetwork:
     Raises:
         UsageError: If it is not a checkpoint of this program.
     """
-    checkpoint = load_checkpoint(path, option)
+    return _network_in(load_checkpoint(path, option), f"{option} {path}")
+
+
+def _network_in(checkpoint: Mapping[str, Any], name: str) -> GraphNetwork:
     arguments = model_arguments(checkpoint)
     if not arguments.get("num_features") or not arguments.get("num_classes"):
-        raise UsageError(f"{option} {path} does not say the sizes of its network")
-    check_network(arguments, checkpoint["state_dict"], f"{option} {path}")
+        raise UsageError(f"{name} does not say the sizes of its network")
+    check_network(arguments, checkpoint["state_dict"], name)
     model = NodeClassifier(**arguments)
     model.load_state_dict(checkpoint["state_dict"])
     return model.network.eval()

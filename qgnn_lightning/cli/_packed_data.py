@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from jsonargparse import Namespace
 
@@ -11,7 +12,7 @@ from qgnn_lightning.cli._data_options import add_data, load_data
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._packed_options import ConfigOfData, check_model, without_model
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
-from qgnn_lightning.data import GraphDataModule
+from qgnn_lightning.data import GraphDataModule, TrainedClasses
 from qgnn_lightning.deploy import PackedGNN, load_packed
 
 _CHECKPOINT = "--ckpt_path"
@@ -46,12 +47,15 @@ class PackedParser(CommandParser):
             raise UsageError(with_suggestion(str(error), self._option_string_actions)) from error
         return options, typed
 
-    def load(self, options: Namespace, typed: dict[str, str]) -> tuple[PackedGNN, GraphDataModule]:
-        """Load the network and the data.
+    def load(
+        self, options: Namespace, typed: dict[str, str], stage: Literal["test", "predict"]
+    ) -> tuple[PackedGNN, GraphDataModule]:
+        """Load the network and the data, whose classes become those of the network.
 
         Args:
             options: What was parsed.
             typed: Options of the model that were typed.
+            stage: What the data are for; ``predict`` needs no labels and no split.
 
         Raises:
             UsageError: If there is no such file, an option contradicts the network, or it and the
@@ -62,7 +66,8 @@ class PackedParser(CommandParser):
             raise UsageError(f"--packed must be a packed network, there is no file {path}")
         network = load_packed(path)
         check_model(typed, network, path)
-        data = load_data(self, options)
+        classes = TrainedClasses(network.num_classes, network.class_names)
+        data = load_data(self, options, stage, classes)
         if data.num_features != network.num_features:
             raise UsageError(
                 f"the packed network takes {network.num_features} features, {data.title} has "

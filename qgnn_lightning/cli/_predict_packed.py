@@ -26,7 +26,7 @@ def run_predict_packed(arguments: list[str]) -> None:
     prediction_writer(output)
     if not output.parent.is_dir():
         raise UsageError(f"--output: there is no folder {output.parent}")
-    network, data = parser.load(options, typed)
+    network, data = parser.load(options, typed, "predict")
     graph = data.graph
     probabilities, classes = network(graph.x, graph.adjacency).softmax(1).max(1)
     prediction = Prediction(graph.node_ids, classes, probabilities)

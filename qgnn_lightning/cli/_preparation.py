@@ -121,6 +121,8 @@ class Preparation(CommandLine):
     def _load_data(self) -> None:
         """Load the data before anything is started, as the trainer would."""
         self.datamodule.trainer = self.trainer
+        if self._stored_classes is not None:
+            self.datamodule.take_classes(self._stored_classes)
         self.datamodule.prepare_data()
         self.datamodule.setup(self.subcommand)
         width = max(self.options["model"]["hidden_features"], self.datamodule.num_classes)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.cli._errors import UsageError
-from qgnn_lightning.data import RANDOM_SOURCES
+from qgnn_lightning.data import RANDOM_SOURCES, GraphDataError, TrainedClasses
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.run import CheckpointError, read_checkpoint
 
@@ -149,6 +149,23 @@ def check_network(arguments: Mapping[str, Any], state: Mapping[str, Any], name: 
         raise UsageError(
             f"{name} does not fit its own arguments: it is damaged, or comes from another version"
         )
+
+
+def trained_classes(checkpoint: Mapping[str, Any], name: str) -> TrainedClasses:
+    """The classes of the network in a checkpoint.
+
+    Args:
+        checkpoint: A loaded checkpoint, whose network was checked.
+        name: What it is called in the message.
+
+    Raises:
+        UsageError: If their names are damaged.
+    """
+    count = checkpoint["hyper_parameters"].get("num_classes")
+    try:
+        return TrainedClasses.stored(checkpoint.get("GraphDataModule", {}), count)
+    except GraphDataError as error:
+        raise UsageError(f"{name} is damaged: {error}") from error
 
 
 def check_drawn(stored: Mapping[str, Any], typed: Mapping[str, Any], path: str) -> None:

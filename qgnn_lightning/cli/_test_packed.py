@@ -18,12 +18,7 @@ def run_test_packed(arguments: list[str]) -> None:
         ValueError: If the network and the data do not fit together.
     """
     parser = test_packed_parser()
-    network, data = parser.load(*parser.read(arguments))
-    if data.num_classes > network.num_classes:
-        raise ValueError(
-            f"the packed network knows {network.num_classes} classes, "
-            f"the data have {data.num_classes}"
-        )
+    network, data = parser.load(*parser.read(arguments), "test")
     accuracy = split_accuracies(network, data.graph)
     print(metrics_table({f"{part}/accuracy": accuracy[part] for part in ("test", "val")}))
 

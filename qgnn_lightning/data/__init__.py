@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qgnn_lightning.data._batch import GraphBatch, Stage
+from qgnn_lightning.data._classes import TrainedClasses
 from qgnn_lightning.data._column_sizes import ColumnSizes, column_sizes
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import RANDOM_SOURCES, Source
@@ -42,6 +43,7 @@ __all__ = [
     "Split",
     "SplitSizes",
     "Stage",
+    "TrainedClasses",
     "column_sizes",
     "degree_bin_edges",
     "degree_histogram",

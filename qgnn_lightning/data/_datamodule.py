@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch import Tensor
 
 from qgnn_lightning.data._batch import GraphBatch, assemble
 from qgnn_lightning.data._batching import BatchingName, Place, TrainLoader, make_batching
 from qgnn_lightning.data._cache import cache_folder
+from qgnn_lightning.data._checkpoint_state import check_not_trained_on, state_of
+from qgnn_lightning.data._classes import TrainedClasses
 from qgnn_lightning.data._features import normalize_rows
 from qgnn_lightning.data._loader import FullGraphLoader
 from qgnn_lightning.data._neighbor_loader import NeighborOptions
@@ -20,7 +21,7 @@ from qgnn_lightning.data._partition import PartitionerName, PartitionOptions
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import PlantedOptions, SourceName, make_source
 from qgnn_lightning.data._split_sizes import SplitSizes
-from qgnn_lightning.data._splits import Split, class_sizes, pack_split, random_split, unpack_split
+from qgnn_lightning.data._splits import Split, class_sizes, random_split
 from qgnn_lightning.data._validation import (
     GraphDataError,
     GraphOptionError,
@@ -160,6 +161,8 @@ class GraphDataModule(LightningDataModule):
         self._normalize_features = normalize_features
         self._graph: GraphBatch | None = None
         self._names = GraphNames()
+        self._trained_classes: TrainedClasses | None = None
+        self._only_to_predict = False
         self._placed: tuple[torch.device, GraphBatch] | None = None
 
     @classmethod
@@ -209,18 +212,27 @@ class GraphDataModule(LightningDataModule):
 
     @property
     def num_classes(self) -> int:
-        """Number of classes, once set up."""
-        return self.graph.num_classes
+        """Number of classes, once set up; 0 where they are not known."""
+        known = self._trained_classes
+        return self.graph.num_classes if known is None else known.count
 
     @property
     def names(self) -> GraphNames:
-        """What the source calls nodes and classes, once set up."""
+        """What the source calls nodes, and the source or a network the classes, once set up."""
         return self._names
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, their numbers where the source has no names, once set up."""
         return self._names.classes or tuple(map(str, range(self.num_classes)))
+
+    def take_classes(self, classes: TrainedClasses) -> None:
+        """Number and name the classes as a trained network does, from the next setup on.
+
+        Args:
+            classes: The classes of the network.
+        """
+        self._trained_classes = classes
 
     def prepare_data(self) -> None:
         """Download what is missing.
@@ -235,17 +247,18 @@ class GraphDataModule(LightningDataModule):
         """Load, check and prepare the graph, once.
 
         Args:
-            stage: Partitions are made for ``fit`` alone; every stage works on the same graph.
+            stage: ``predict`` looks at no label and needs no split. Partitions are made for
+                ``fit`` alone.
 
         Raises:
             GraphDataError: If the graph cannot be loaded, is not valid or cannot be cut.
             OptionError: If several devices would train on the same full graph.
         """
         self._refuse_several_devices()
-        if self._graph is None:
-            raw = self.read()
-            self._names = raw.names
-            self._graph = self._prepare(raw, self.choose_split(raw))
+        predicting = stage == "predict"
+        if self._graph is None or (self._only_to_predict and not predicting):
+            self._graph = self._load_to_predict() if predicting else self._load()
+            self._only_to_predict = predicting
         if stage in ("fit", None):
             self._batching.prepare(self.graph, self._place)
 
@@ -255,10 +268,32 @@ class GraphDataModule(LightningDataModule):
         Raises:
             GraphDataError: If the graph cannot be read or is not valid.
         """
-        raw = self._source.load()
-        validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
+        raw = self._read()
         check_several_classes(raw.y, self._title)
         return raw
+
+    def _read(self) -> RawGraph:
+        raw = self._source.load()
+        validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
+        return raw
+
+    def _load(self) -> GraphBatch:
+        raw = self.read()
+        split = self.choose_split(raw)
+        self._names = self._names_of(raw)
+        if self._trained_classes is not None:
+            raw = replace(raw, y=self._trained_classes.numbers(raw, self._title))
+        return self._prepare(raw, split)
+
+    def _load_to_predict(self) -> GraphBatch:
+        raw = self._read()
+        self._names = self._names_of(raw)
+        unknown, nothing = torch.full_like(raw.y, -1), torch.zeros_like(raw.y, dtype=torch.bool)
+        return self._prepare(replace(raw, y=unknown), Split(nothing, nothing, nothing))
+
+    def _names_of(self, raw: RawGraph) -> GraphNames:
+        known = self._trained_classes
+        return raw.names if known is None else replace(raw.names, classes=known.names)
 
     def train_dataloader(self) -> TrainLoader:
         """The graph, ``steps_per_epoch`` times; or all its parts or training nodes, once."""
@@ -306,35 +341,35 @@ class GraphDataModule(LightningDataModule):
         return self._placed[1]
 
     def state_dict(self) -> dict[str, Any]:
-        """The split, for the checkpoint: three masks as bits."""
-        if self._graph is None:
-            return {}
-        return {"num_nodes": self.num_nodes, "split": pack_split(_split_of(self._graph))}
+        """For the checkpoint: the split, three masks as bits, and the names of the classes."""
+        return {} if self._graph is None else state_of(self._graph, self._names.classes)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Check that no test node was trained on when the checkpoint was written.
+        """Check that the classes are those of the checkpoint, and no test node was trained on.
 
         Args:
             state_dict: What :meth:`state_dict` gave. A graph of another size is another graph,
-                with nothing to compare.
+                with no nodes to compare.
 
         Raises:
-            GraphDataError: If a validation or test node was a training node, or the checkpoint
-                does not say it.
+            GraphDataError: If the classes have other names, a validation or test node was a
+                training node, or the checkpoint does not say it.
         """
-        num_nodes = state_dict.get("num_nodes")
-        if not isinstance(num_nodes, int | None):
-            raise GraphDataError("The number of nodes in the checkpoint is damaged")
-        if self._graph is None or num_nodes != self.num_nodes:
+        if self._graph is None:
             return
-        trained = unpack_split(state_dict.get("split"), self.num_nodes).train_mask
-        held_out = (self._graph.val_mask | self._graph.test_mask).cpu()
-        leaked: Tensor = (trained & held_out).nonzero()
-        if leaked.numel():
+        if self._trained_classes is None:
+            self._compare_classes(state_dict)
+        check_not_trained_on(state_dict, self._graph)
+
+    def _compare_classes(self, state: dict[str, Any]) -> None:
+        names = TrainedClasses.stored(state).names
+        if self._only_to_predict:
+            self._names = replace(self._names, classes=names)
+        elif names is not None and self._names.classes not in (None, names):
             raise GraphOptionError(
-                f"The checkpoint was trained on {len(leaked)} nodes that are now validation or "
-                f"test nodes, the first is node {int(leaked[0])}: use the split_seed of the "
-                "checkpoint"
+                f"The classes of {self._title} are not those of the checkpoint: hand "
+                "TrainedClasses(len(names), names) to take_classes before the setup, names are "
+                f"{names}"
             )
 
     def _refuse_several_devices(self) -> None:
@@ -370,7 +405,3 @@ class GraphDataModule(LightningDataModule):
             raise GraphOptionError(f"{self._title} has no public split: {advice}")
         validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask)
         return split
-
-
-def _split_of(graph: GraphBatch) -> Split:
-    return Split(graph.train_mask, graph.val_mask, graph.test_mask)

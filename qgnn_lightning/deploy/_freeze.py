@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from qgnn_lightning import kernels
@@ -22,17 +24,19 @@ from qgnn_lightning.quantization import Grid, Quantizer
 
 
 @torch.no_grad()
-def freeze(network: GraphNetwork) -> PackedGNN:
+def freeze(network: GraphNetwork, class_names: Sequence[str] | None = None) -> PackedGNN:
     """Pack a trained network: weights, input and messages become integers of their bits.
 
     The packed network's codes and integer sums equal those of ``network`` in evaluation mode.
 
     Args:
         network: A trained network whose operand stages all have 2, 4 or 8 bits.
+        class_names: What its classes are called, where they have names.
 
     Raises:
         ValueError: If it is no :class:`QuantizedGNN`, a stage has other bits, or the propagation
-            has no packed form (unrolled multipliers, quantized aggregates or updates).
+            has no packed form (unrolled multipliers, quantized aggregates or updates), or the
+            names are not one per class.
         RuntimeError: If the network was never trained.
     """
     check_packable(network)
@@ -42,6 +46,7 @@ def freeze(network: GraphNetwork) -> PackedGNN:
         encoder=_linear(network.encoder),
         classifier=_linear(network.classifier),
         propagation=_propagation(network.propagation),
+        class_names=None if class_names is None else tuple(class_names),
     )
 
 

@@ -193,12 +193,22 @@ class PackedGNN:
         encoder: First linear layer.
         classifier: Second linear layer.
         propagation: The propagation.
+        class_names: What the classes are called, or ``None`` where they have numbers only.
+
+    Raises:
+        ValueError: If the names are not one per class, all of them different.
     """
 
     order: Literal["encode", "embed"]
     encoder: PackedLinear
     classifier: PackedLinear
     propagation: PackedPropagation
+    class_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        names, count = self.class_names, self.num_classes
+        if names is not None and (len(names), len(set(names))) != (count, count):
+            raise ValueError(f"class_names must be {count} different texts, got {len(names)}")
 
     @property
     def num_features(self) -> int:

@@ -73,6 +73,8 @@ def _content(network: PackedGNN) -> bytes:
         "classifier": _linear_fields("classifier", network.classifier, tensors),
         "propagation": _propagation_fields(network.propagation, tensors),
     }
+    if network.class_names is not None:
+        fields["class_names"] = list(network.class_names)
     metadata = {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),
@@ -117,6 +119,8 @@ def _network(content: bytes) -> PackedGNN:
     if metadata.get("checksum") != _checksum(tensors, metadata):
         raise PackedFileError(_DAMAGED)
     fields = json.loads(metadata["network"])
+    names = fields.get("class_names")
+    _require(names is None or _are_texts(names), "class_names", names)
     _require(fields.get("order") in ("encode", "embed"), "order", fields.get("order"))
     reader = _Reader(tensors)
     network = PackedGNN(
@@ -124,11 +128,16 @@ def _network(content: bytes) -> PackedGNN:
         encoder=reader.linear("encoder", fields["encoder"]),
         classifier=reader.linear("classifier", fields["classifier"]),
         propagation=reader.propagation(fields["propagation"]),
+        class_names=None if names is None else tuple(names),
     )
     widths = (network.encoder.out_features, network.classifier.in_features)
     _require(widths[0] == widths[1], "classifier.in_features", widths[1])
     reader.require_all_used()
     return network
+
+
+def _are_texts(names: object) -> bool:
+    return isinstance(names, list) and all(isinstance(name, str) for name in names)
 
 
 def _metadata(content: bytes) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -43,13 +44,14 @@ class PackedExport(Callback):
         assert isinstance(pl_module, NodeClassifier)
         check_packable(pl_module.network)
 
-    def write(self, network: GraphNetwork) -> None:
+    def write(self, network: GraphNetwork, class_names: Sequence[str] | None) -> None:
         """Write the packed network.
 
         Args:
             network: The network of the best epoch.
+            class_names: What its classes are called, or ``None``.
 
         Raises:
             OSError: If the file cannot be written.
         """
-        save_packed(freeze(copy.deepcopy(network).cpu().eval()), self.path)
+        save_packed(freeze(copy.deepcopy(network).cpu().eval(), class_names), self.path)

@@ -13,7 +13,7 @@ from qgnn_lightning.data._sources._arrays import naming, read_integers, read_npy
 from qgnn_lightning.data._sources._nodes import ListedNodes, Nodes, UnlistedNodes
 from qgnn_lightning.data._sources._row_faults import FileFaults, RowError
 from qgnn_lightning.data._sources._tables import SUFFIXES, Row, Table, open_table
-from qgnn_lightning.data._validation import GraphDataError, check_labels, check_several_classes
+from qgnn_lightning.data._validation import check_labels
 
 _UNKNOWN = ("", "-1")
 
@@ -102,7 +102,6 @@ def _numbered(path: Path, labels: list[str] | list[int]) -> ListedNodes:
 def _of_texts(nodes: ListedNodes, texts: list[str], labels: Labels, faults: FileFaults) -> Labels:
     with faults:
         y, classes = _number_classes(nodes, texts, faults)
-        check_several_classes(y, nodes.path)
         names = GraphNames(tuple(nodes.names) if nodes.named else None, classes)
         return Labels(nodes, y, names)
     return replace(labels, nodes=nodes)
@@ -112,7 +111,6 @@ def _of_integers(nodes: ListedNodes, y: Tensor, labels: Labels, faults: FileFaul
     with faults:
         with naming(nodes.path):
             check_labels(y, len(y))
-        check_several_classes(y, nodes.path)
         return Labels(nodes, y)
     return replace(labels, nodes=nodes)
 
@@ -128,8 +126,6 @@ def _number_classes(
         GraphDataError: If no label is known, or a whole number is too large for a class.
     """
     known = {text for text in texts if text not in _UNKNOWN}
-    if texts and not known:
-        raise GraphDataError(f"{nodes.path} must hold a label for at least one node")
     names = None
     if all(text.isascii() and text.isdecimal() for text in known):
         _check_class_numbers(nodes, texts, known, faults)
