@@ -210,3 +210,15 @@ def test_short_rows_bring_no_faults_of_other_files_with_them(folder):
         "labels.csv:2: must have 2 cells as the header has, got 1",
         "features.csv:3: must have 3 cells as the header has, got 2",
     ]
+
+
+def test_rows_of_unknown_nodes_are_read_to_their_end(folder):
+    change(folder, "features.csv", lambda text: text + "zoe,1,big\n")
+    change(folder, "split.csv", lambda text: text + "zoe,dev\nzoe,dev\n")
+    assert told(folder) == [
+        "features.csv:22: node 'zoe' is no node of labels.csv",
+        "features.csv:22: column 'size' must hold finite numbers, got 'big' (node 'zoe')",
+        "split.csv:22: node 'zoe' is no node of labels.csv (in 2 rows: lines 22, 23)",
+        "split.csv:22: split must be train, val, test or empty, got 'dev' (node 'zoe')",
+        "split.csv:23: node 'zoe' must appear once, it is on line 22 too",
+    ]

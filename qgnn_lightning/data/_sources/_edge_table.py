@@ -30,16 +30,17 @@ def read_edges(table: Table, nodes: Nodes, faults: FileFaults) -> tuple[Tensor, 
         GraphDataError: If a column is missing or unknown, or any row is wrong.
     """
     table.require(["source", "target"], ["weight"])
+    columns = [table.header.index(name) for name in ("source", "target")]
     weight = table.column("weight")
     ends, weights, numbers = array("q"), array("f"), array("q")
     for row in table:
         with faults:
             table.check(row)
-            for column in map(table.header.index, ("source", "target")):
+            for column in columns:
                 with faults:
                     ends.append(find_node(row, column, table, nodes))
             if weight is not None:
-                numbers.append(row.place.number)
+                numbers.append(row.number)
                 weights.append(_positive(row, weight, table.header))
     faults.stop(table.path, table.num_rows)
     edges = torch.tensor(ends, dtype=torch.int64).view(-1, 2).T.contiguous()

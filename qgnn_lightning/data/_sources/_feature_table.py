@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
@@ -30,29 +31,32 @@ def read_features(table: Table, nodes: Nodes, faults: FileFaults) -> Tensor:
     """
     skipped = table.column("node")
     columns = [column for column in range(len(table.header)) if column != skipped]
-    values, lines = array("f"), dict[int, int]()
-    for node, row in rows_of_nodes(table, nodes, faults):
+    values, order, lines = array("f"), array("q"), dict[str, int]()
+    for name, node, row in rows_of_nodes(table, nodes, faults):
         with faults:
-            first = lines.setdefault(node, row.place.number)
-            if first != row.place.number:
-                raise _repeated(row, nodes.name(node), first)
+            first = lines.setdefault(name, row.number)
+            if first != row.number:
+                raise _repeated(row, name, first)
+            if node is not None:
+                order.append(node)
             table.check(row)
-            values.extend(_numbers(row, columns, table, node, nodes, faults))
-    _check_all_there(table, nodes, lines, faults)
+            values.extend(_numbers(row, columns, table, name, nodes, faults))
+    _check_all_there(table, nodes, order, faults)
     faults.stop(table.path, table.num_rows)
-    x = torch.empty(len(lines), len(columns))
+    faults.stop(nodes.path)
+    x = torch.empty(len(order), len(columns))
     if x.numel():
-        x[torch.tensor(list(lines))] = torch.tensor(values).view(x.shape)
+        x[torch.tensor(order)] = torch.tensor(values).view(x.shape)
     return x
 
 
 def _repeated(row: Row, name: str, first: int) -> RowError:
-    rule = f"node {name!r} must appear once, it is on {row.place.unit} {first} too"
+    rule = f"node {name!r} must appear once, it is on {row.table.unit} {first} too"
     return RowError(row.place, "repeated nodes", name, rule)
 
 
 def _numbers(
-    row: Row, columns: list[int], table: Table, node: int, nodes: Nodes, faults: FileFaults
+    row: Row, columns: list[int], table: Table, name: str, nodes: Nodes, faults: FileFaults
 ) -> list[float]:
     try:
         numbers = [float(row.cells[column]) for column in columns]
@@ -64,7 +68,7 @@ def _numbers(
         try:
             check_number(row, column, table.header)
         except RowError as fault:
-            fault.node = nodes.name(node)
+            fault.node = name
             if "node" not in table.header and _may_be_name(row.cells[column], nodes):
                 fault.hint = "names of nodes stand in a column named node"
             faults.add(fault)
@@ -79,11 +83,8 @@ def _may_be_name(cell: str, nodes: Nodes) -> bool:
     return False
 
 
-def _check_all_there(table: Table, nodes: Nodes, lines: dict[int, int], faults: FileFaults) -> None:
+def _check_all_there(table: Table, nodes: Nodes, seen: Collection[int], faults: FileFaults) -> None:
     """Each node has a row; where one has none, the fault is in the file that lists it."""
-    missing = nodes.missing(lines)
-    for node in missing:
+    for node in nodes.missing(seen):
         rule = f"node {nodes.name(node)!r} has no row in {table.path.name}"
         faults.add(RowError(nodes.place(node), NO_FEATURES, nodes.name(node), rule))
-    if missing:
-        faults.stop(nodes.path)

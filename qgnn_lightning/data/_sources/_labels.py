@@ -67,7 +67,7 @@ def _of_table(table: Table, labels: Labels, faults: FileFaults) -> Labels:
             name = _name(row, node, table, nodes)
             # A label that is not there is a fault already: none of the split as well.
             text = row.cells[label] if label < len(row.cells) else "not there"
-            nodes.add(name, row.place.number, labelled=text not in _UNKNOWN)
+            nodes.add(name, row.number, labelled=text not in _UNKNOWN)
             texts.append(text)
             table.check(row)
     with faults:

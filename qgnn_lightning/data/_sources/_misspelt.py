@@ -13,7 +13,6 @@ from qgnn_lightning.data._validation import GraphDataError
 
 #: Pairs of names that are compared, at most: some ten microseconds each.
 _MOST_PAIRS = 100_000
-_ALIKE = 0.5
 
 
 def trace_unknown_names(nodes: Nodes, faults: FileFaults) -> None:
@@ -99,5 +98,5 @@ def _misspelt(listed: str, name: str, places: list[SameFault], nodes: ListedNode
 
 def _nearest(name: str, among: Collection[str]) -> str | None:
     alike = [one for one in among if one.casefold() == name.casefold()]
-    close = alike or difflib.get_close_matches(name, among, n=1, cutoff=_ALIKE)
+    close = alike or difflib.get_close_matches(name, among, n=1)
     return close[0] if close else None

@@ -130,7 +130,10 @@ class FileFaults(Faults):
         if isinstance(fault, RowError):
             self._num_rows.setdefault(fault.place.path, None)
             key = (fault.place.path, fault.kind, fault.subject)
-            self._subjects.setdefault(key, SameFault(fault)).add(fault)
+            if key not in self._subjects:
+                # Its traceback would keep what it was read from in memory.
+                self._subjects[key] = SameFault(fault.with_traceback(None))
+            self._subjects[key].add(fault)
         elif not isinstance(fault, _ToldError):
             super().add(fault)
 

@@ -18,6 +18,7 @@ from qgnn_lightning.data._splits import Split
 from qgnn_lightning.data._validation import GraphDataError
 
 _PARTS = ("train", "val", "test")
+_WORDS = (*_PARTS, "")
 
 
 #: Reads a file with the split, with the nodes and what takes its faults.
@@ -30,7 +31,7 @@ class _Parts:
 
     Args:
         path: The file.
-        words: ``train``, ``val``, ``test``, nothing or, wrongly, another word, by node.
+        words: ``train``, ``val``, ``test`` or nothing, by node.
         place: Gives where a node's word stands.
     """
 
@@ -50,9 +51,10 @@ def read_split(path: Path, nodes: Nodes, faults: FileFaults) -> Split:
     Raises:
         GraphDataError: If the file cannot be read, a part is empty, or any row is wrong.
     """
-    table = path.suffix in SUFFIXES
-    parts = _of_table(open_table(path), nodes, faults) if table else _of_array(path, nodes)
-    _check_words(parts, nodes, faults)
+    if path.suffix in SUFFIXES:
+        parts = _of_table(open_table(path), nodes, faults)
+    else:
+        parts = _of_array(path, nodes, faults)
     if not faults.in_rows_of(path):  # else it is not sure which nodes are in which part
         _check_sizes(parts, faults)
     _check_labels(parts, nodes, faults)
@@ -76,19 +78,24 @@ def ignore_split(path: Path, nodes: Nodes, faults: FileFaults) -> None:
 def _of_table(table: Table, nodes: Nodes, faults: FileFaults) -> _Parts:
     table.require(["split"], ["node"])
     column = table.header.index("split")
-    rows: dict[int, Row] = {}
-    for node, row in rows_of_nodes(table, nodes, faults):
+    rows: dict[str, Row] = {}
+    found: dict[int, Row] = {}
+    for name, node, row in rows_of_nodes(table, nodes, faults):
         with faults:
             table.check(row)
-            first = rows.setdefault(node, row)
+            first = rows.setdefault(name, row)
             if first is not row:
-                raise _repeated(nodes.name(node), row, first, column)
-    words = {node: row.cells[column] for node, row in rows.items()}
-    return _Parts(table.path, words, lambda node: rows[node].place)
+                raise _repeated(name, row, first, column)
+            if row.cells[column] not in _WORDS:
+                raise _unknown(row.cells[column], name, row.place)
+            if node is not None:
+                found[node] = row
+    words = {node: row.cells[column] for node, row in found.items()}
+    return _Parts(table.path, words, lambda node: found[node].place)
 
 
 def _repeated(name: str, row: Row, first: Row, column: int) -> RowError:
-    where = f"on {first.place.unit} {first.place.number}"
+    where = f"on {first.table.unit} {first.number}"
     got, before = row.cells[column], first.cells[column]
     rule = f"node {name!r} must appear once, it is {where} too"
     if got != before:
@@ -96,7 +103,7 @@ def _repeated(name: str, row: Row, first: Row, column: int) -> RowError:
     return RowError(row.place, "repeated nodes", name, rule)
 
 
-def _of_array(path: Path, nodes: Nodes) -> _Parts:
+def _of_array(path: Path, nodes: Nodes, faults: FileFaults) -> _Parts:
     array = read_npy(path)
     wanted = (nodes.count_or(array.size),)
     if array.shape != wanted or array.dtype.kind != "U":
@@ -104,18 +111,20 @@ def _of_array(path: Path, nodes: Nodes) -> _Parts:
             f"{path} must hold a text per node, shape {wanted}, "
             f"got {array.dtype} of shape {array.shape}"
         )
-    return _Parts(path, dict(enumerate(array.tolist())), lambda node: Place(path, "node", node))
+    words = dict(enumerate(array.tolist()))
+    for node, word in words.items():
+        if word not in _WORDS:
+            faults.add(_unknown(word, nodes.name(node), Place(path, "node", node)))
+    return _Parts(path, words, lambda node: Place(path, "node", node))
 
 
-def _check_words(parts: _Parts, nodes: Nodes, faults: FileFaults) -> None:
-    for node, word in parts.words.items():
-        if word not in (*_PARTS, ""):
-            rule = f"split must be {', '.join(_PARTS)} or empty, got {word!r}"
-            fault = RowError(parts.place(node), "unknown parts", word, rule)
-            fault.node = nodes.name(node)
-            close = difflib.get_close_matches(word.lower(), _PARTS, n=1, cutoff=0.5)
-            fault.hint = f"did you mean {close[0]}?" if close else ""
-            faults.add(fault)
+def _unknown(word: str, name: str, place: Place) -> RowError:
+    rule = f"split must be {', '.join(_PARTS)} or empty, got {word!r}"
+    fault = RowError(place, "unknown parts", word, rule)
+    fault.node = name
+    close = difflib.get_close_matches(word.lower(), _PARTS, n=1, cutoff=0.5)
+    fault.hint = f"did you mean {close[0]}?" if close else ""
+    return fault
 
 
 def _check_labels(parts: _Parts, nodes: Nodes, faults: FileFaults) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,13 +18,27 @@ UNKNOWN_NAMES = "unknown names"
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def rows_of_nodes(table: Table, nodes: Nodes, faults: FileFaults) -> Iterator[tuple[int, Row]]:
-    """Rows with the number of their node: named in the column ``node``, or else counted.
+class NodeRow(NamedTuple):
+    """A row that is about a node.
+
+    Args:
+        name: What the row calls the node.
+        node: Its number, or ``None`` where it is none.
+        row: The row.
+    """
+
+    name: str
+    node: int | None
+    row: Row
+
+
+def rows_of_nodes(table: Table, nodes: Nodes, faults: FileFaults) -> Iterator[NodeRow]:
+    """Rows with their node: named in the column ``node``, or else counted.
 
     Args:
         table: The table.
         nodes: The nodes.
-        faults: Takes what is wrong; rows of no node are left out.
+        faults: Takes what is wrong with the node of a row.
 
     Raises:
         GraphDataError: If the rows are counted, and fewer than the nodes.
@@ -31,11 +46,11 @@ def rows_of_nodes(table: Table, nodes: Nodes, faults: FileFaults) -> Iterator[tu
     column = table.column("node")
     for position, row in enumerate(table):
         with faults:
-            if column is not None:
-                node = find_node(row, column, table, nodes)
-            else:
+            if column is None:
                 node = _counted(row, position, nodes)
-            yield node, row
+                yield NodeRow(nodes.name(node), node, row)
+            else:
+                yield _named(row, column, table, nodes, faults)
     wanted = nodes.count_or(table.num_rows)
     if column is None and table.num_rows < wanted:
         raise GraphDataError(
@@ -47,10 +62,8 @@ def find_node(row: Row, column: int, table: Table, nodes: Nodes) -> int:
     """The number of the node in a cell.
 
     Raises:
-        RowError: If there is no such cell, or no such node.
+        RowError: If there is no such node.
     """
-    if column >= len(row.cells):
-        table.check(row)
     name = row.cells[column]
     node = nodes.find(name)
     if node is None:
@@ -76,6 +89,15 @@ def check_number(row: Row, column: int, header: tuple[str, ...]) -> float:
         what = "numbers that fit into float32"
     rule = f"column {name!r} must hold {what}, got {row.cells[column]!r}"
     raise RowError(row.place, f"columns without {what}", name, rule)
+
+
+def _named(row: Row, column: int, table: Table, nodes: Nodes, faults: FileFaults) -> NodeRow:
+    node = None
+    if column >= len(row.cells):
+        table.check(row)
+    with faults:
+        node = find_node(row, column, table, nodes)
+    return NodeRow(row.cells[column], node, row)
 
 
 def _counted(row: Row, position: int, nodes: Nodes) -> int:

@@ -23,11 +23,18 @@ class Row(NamedTuple):
 
     Args:
         cells: Its cells, in the order of the header; they may be more or fewer.
-        place: Where it stands.
+        number: Its number in the file.
+        table: The table.
     """
 
     cells: Sequence[str]
-    place: Place
+    number: int
+    table: Table
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.table.path, self.table.unit, self.number)
 
 
 class Table:
@@ -60,7 +67,7 @@ class Table:
         """The rows."""
         for number, cells in self._rows:
             self.num_rows += 1
-            yield Row(cells, Place(self.path, self.unit, number))
+            yield Row(cells, number, self)
 
     def column(self, name: str) -> int | None:
         """Position of a column, or ``None`` where there is none."""
