@@ -268,13 +268,8 @@ class GraphDataModule(LightningDataModule):
         Raises:
             GraphDataError: If the graph cannot be read or is not valid.
         """
-        raw = self._read()
+        raw = _checked(self._source.load())
         check_several_classes(raw.y, self._title)
-        return raw
-
-    def _read(self) -> RawGraph:
-        raw = self._source.load()
-        validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
         return raw
 
     def _load(self) -> GraphBatch:
@@ -286,7 +281,7 @@ class GraphDataModule(LightningDataModule):
         return self._prepare(raw, split)
 
     def _load_to_predict(self) -> GraphBatch:
-        raw = self._read()
+        raw = _checked(self._source.load_to_predict())
         self._names = self._names_of(raw)
         unknown, nothing = torch.full_like(raw.y, -1), torch.zeros_like(raw.y, dtype=torch.bool)
         return self._prepare(replace(raw, y=unknown), Split(nothing, nothing, nothing))
@@ -405,3 +400,8 @@ class GraphDataModule(LightningDataModule):
             raise GraphOptionError(f"{self._title} has no public split: {advice}")
         validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask)
         return split
+
+
+def _checked(raw: RawGraph) -> RawGraph:
+    validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
+    return raw

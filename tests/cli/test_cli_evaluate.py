@@ -69,7 +69,7 @@ def test_predictions_are_written_next_to_the_run(qgnn, trained, best, tmp_path):
     outcome = qgnn("predict", "--ckpt_path=run/checkpoints/best.ckpt")
     assert outcome.code == 0, outcome.err
     assert outcome.err == ""
-    path = tmp_path / "run" / "predictions.csv"
+    path = Path("run", "predictions.csv")
     assert outcome.out == f"60 predictions in {path}\n"
     rows = _rows(path)
     assert rows[0] == ["node", "class", "probability"]

@@ -56,8 +56,8 @@ def test_packed_or_checkpoint_but_not_both(qgnn, packed, command):
 
 def test_a_packed_network_that_knows_fewer_classes_is_not_tested(qgnn, packed):
     outcome = qgnn("test", "--packed", str(packed), *DATA, "--data.num_classes=4")
-    assert outcome.code == 1
-    assert "knows 3 classes, the data have 4" in outcome.err
+    assert outcome.code == 2
+    assert "block_model has 4 classes, the network was trained on 3" in outcome.err
 
 
 def test_a_packed_file_decides_the_model_of_any_configuration(qgnn, trained, packed):
@@ -199,7 +199,7 @@ def test_a_network_without_a_packed_file_says_what_is_counted(qgnn, fit):
 
 
 def test_results_are_kept_where_the_export_fails(fit, monkeypatch):
-    def full(self, network):
+    def full(self, network, class_names):
         raise OSError(errno.ENOSPC, "No space left on device", str(self.path))
 
     monkeypatch.setattr(PackedExport, "write", full)

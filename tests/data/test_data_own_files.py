@@ -159,7 +159,10 @@ FAULTS = {
     ("labels.csv", f"node,label\nann,1\nbob,{'9' * 5000}\neve,1\ndan,\n"): (
         "labels.csv:3: labels that are all whole numbers"
     ),
-    ("labels.csv", "node,label\nann,-1\nbob,\n"): "must hold a label for at least one node",
+    (
+        "labels.csv",
+        "node,label\nann,-1\nbob,\n",
+    ): "labels.csv must hold labels of at least two",
     ("edges.csv", "source,target\nann,bob\n\nann,zoe\n"): (
         "edges.csv:4: target 'zoe' is no node of labels.csv"
     ),
@@ -194,7 +197,10 @@ FAULTS = {
         "a\n1\n2\n3\n4\n5\n",
     ): "features.csv:6: must not have more rows than labels.csv has nodes, 4",
     ("features.csv", "node\nann\nbob\neve\ndan\n"): "x must have nodes and features",
-    ("labels.csv", "node,label\nann,\n"): "labels.csv must hold a label for at least one node",
+    (
+        "labels.csv",
+        "node,label\nann,\n",
+    ): "labels.csv must hold labels of at least two",
     ("labels.csv", "node,label\nann,a\nbob,b\neve,\ndan,b\n"): (
         "split.csv:2: node 'eve' is in val, but has no label ("
     ),

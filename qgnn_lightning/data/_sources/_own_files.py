@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor
@@ -16,7 +17,7 @@ from qgnn_lightning.data._sources._misspelt import trace_unknown_names
 from qgnn_lightning.data._sources._nodes import Nodes
 from qgnn_lightning.data._sources._row_faults import FileFaults
 from qgnn_lightning.data._sources._source import Source
-from qgnn_lightning.data._sources._split_file import SplitReader, read_split
+from qgnn_lightning.data._sources._split_file import SplitReader, ignore_split, read_split
 from qgnn_lightning.data._sources._tables import SUFFIXES, open_table
 from qgnn_lightning.data._sources._undirected import both_directions
 from qgnn_lightning.data._validation import (
@@ -25,6 +26,7 @@ from qgnn_lightning.data._validation import (
     GraphOptionError,
     check_edges,
     check_features,
+    check_several_classes,
 )
 
 #: The files of a graph, and the endings each may have.
@@ -36,6 +38,9 @@ _ENDINGS = {
     "edge_weights": (".npy",),
 }
 _REQUIRED = ("edges", "features", "labels")
+
+#: Checks the labels of the file with that path.
+_ClassCheck = Callable[[Tensor, Path], None]
 
 
 class OwnFilesSource(Source):
@@ -85,9 +90,23 @@ class OwnFilesSource(Source):
             GraphDataError: If one is missing or wrong; a
                 :class:`~qgnn_lightning.data.GraphFaultsError` tells all that is.
         """
+        return self._load(check_several_classes, self._read_split)
+
+    def load_to_predict(self) -> RawGraph:
+        """Read the files where the labels may all be unknown, and the split is not looked at.
+
+        Raises:
+            GraphDataError: If one is missing or wrong.
+        """
+        return self._load(_any_classes, ignore_split)
+
+    def _load(self, check_classes: _ClassCheck, read_split: SplitReader) -> RawGraph:
         self.prepare(download=False)
         faults = FileFaults()
         labels = read_labels(self._required("labels"), faults)
+        with faults:
+            if labels.y.numel():  # of a file with faults there are none
+                check_classes(labels.y, labels.nodes.path)
         with faults:
             x = self._features(self._required("features"), labels.nodes, faults)
         with faults:
@@ -96,7 +115,7 @@ class OwnFilesSource(Source):
         path = self._find("split")
         if path is not None:
             with faults:
-                split = self._read_split(path, labels.nodes, faults)
+                split = read_split(path, labels.nodes, faults)
         trace_unknown_names(labels.nodes, faults)
         faults.tell()
         return RawGraph(
@@ -172,3 +191,7 @@ class OwnFilesSource(Source):
         if weights is None:
             return edge_index, None
         return edge_index, read_floats(weights, "(num_edges,)", 1)
+
+
+def _any_classes(y: Tensor, path: Path) -> None:
+    """Where classes are predicted, none has to be known."""

@@ -27,3 +27,11 @@ class Source(ABC):
         Raises:
             GraphDataError: If files are missing or cannot be read.
         """
+
+    def load_to_predict(self) -> RawGraph:
+        """Read a graph whose classes are to be predicted: it may lack labels and a split.
+
+        Raises:
+            GraphDataError: If files are missing or cannot be read.
+        """
+        return self.load()
