@@ -37,14 +37,13 @@ _NO_LABEL = -1
 
 
 class Prediction(NamedTuple):
-    """Predicted classes of a batch; a tuple, which Lightning can move between devices.
+    """Probability of each class; a tuple, which Lightning can move between devices.
 
     Shapes:
-        node_ids, classes, probabilities: ``(num_nodes,)``.
+        node_ids: ``(num_nodes,)``; probabilities: ``(num_nodes, num_classes)``.
     """
 
     node_ids: Tensor
-    classes: Tensor
     probabilities: Tensor
 
 
@@ -269,9 +268,8 @@ class NodeClassifier(LightningModule):
         self._evaluate_once(batch, "test")
 
     def predict_step(self, batch: GraphBatch, batch_idx: int) -> Prediction:
-        """Class and its probability for every node."""
-        probabilities, classes = self(batch.x, batch.adjacency).softmax(1).max(1)
-        return Prediction(batch.node_ids, classes, probabilities)
+        """Probability of each class for every node."""
+        return Prediction(batch.node_ids, self(batch.x, batch.adjacency).softmax(1))
 
     def _evaluate_once(self, batch: GraphBatch, split: Stage) -> None:
         """The first process evaluates the whole graph, the others count no node."""

@@ -293,6 +293,10 @@ class Application(Preparation):
             model, datamodule=datamodule, ckpt_path=self.ckpt_path, weights_only=True
         )
         assert predictions is not None
-        names = datamodule.names
-        rows = write_predictions(predictions, self._output, names)  # type: ignore[arg-type]
+        rows = write_predictions(
+            predictions,  # type: ignore[arg-type]
+            self._output,
+            datamodule.names,
+            every_class=self.options["every_probability"],
+        )
         print(f"{rows:,} predictions in {self._output}")

@@ -22,6 +22,7 @@ from qgnn_lightning.callbacks import (
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._help import format_topic, help_topic
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
+from qgnn_lightning.cli._prediction_options import add_predictions
 from qgnn_lightning.cli._refusals import made_of_options
 from qgnn_lightning.cli._stored_arguments import (
     check_agreement,
@@ -58,6 +59,14 @@ _OBSERVERS: dict[str, type[Callback]] = {
 }
 #: Parts of the configuration of a run that only a training needs.
 SECTIONS_OF_TRAINING = ("model", "trainer", "seed_everything", "observers", *_OBSERVERS)
+_USED_CHECKPOINT = "Checkpoint that is used"
+_CHECKPOINT = {
+    "fit": "Checkpoint that is continued.",
+    "validate": f"{_USED_CHECKPOINT}.",
+    **dict.fromkeys(
+        ("test", "predict"), f"{_USED_CHECKPOINT}; --packed FILE takes a packed network instead."
+    ),
+}
 _NAMES_OF_DATA = ("source", "name")
 #: Belong to one run only.
 _OF_ONE_RUN = ("config", "ckpt_path", "run_dir", "output", "export", "resume", "quiet", "dry_run")
@@ -127,9 +136,8 @@ class CommandLine(LightningCLI):
             self._subcommand_method_arguments[subcommand] = []
             return self.init_parser(**kwargs)
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
-        wanted = "continued" if subcommand == "fit" else "used"
         parser.add_argument(
-            "--ckpt_path", type=str | None, default=None, help=f"Checkpoint that is {wanted}."
+            "--ckpt_path", type=str | None, default=None, help=_CHECKPOINT[subcommand]
         )
         if subcommand == "fit":
             parser.add_argument(
@@ -158,13 +166,8 @@ class CommandLine(LightningCLI):
                 help="Print what would be trained, its sizes and the time it takes; train nothing.",
             )
         if subcommand == "predict":
-            parser.add_argument(
-                "--output",
-                type=str | None,
-                default=None,
-                help="File to write, .csv or .parquet; by default predictions.csv in the "
-                "directory of the run.",
-            )
+            default = "predictions.csv in the directory of the run"
+            add_predictions(parser, None, f"{default}, or in the current folder without one")
         return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:

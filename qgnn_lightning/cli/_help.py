@@ -12,7 +12,8 @@ from qgnn_lightning.cli._errors import UsageError
 #: By the heading under which they stand.
 _USED: dict[str, tuple[str, ...]] = {
     "run": (
-        *("--config", "--run_dir", "--resume", "--ckpt_path", "--export", "--output"),
+        *("--config", "--run_dir", "--resume", "--ckpt_path", "--export"),
+        *("--output", "--every_probability"),
         *("--dry_run", "--quiet", "--seed_everything", "--observers"),
     ),
     "data": (*("--data.source", "--data.name", "--data.root", "--data.split", "--data.batching"),),

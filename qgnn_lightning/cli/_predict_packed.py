@@ -6,6 +6,7 @@ from pathlib import Path
 
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._packed_data import PackedParser
+from qgnn_lightning.cli._prediction_options import add_predictions
 from qgnn_lightning.lightning_module import Prediction
 from qgnn_lightning.run import prediction_writer, write_predictions
 
@@ -28,9 +29,10 @@ def run_predict_packed(arguments: list[str]) -> None:
         raise UsageError(f"--output: there is no folder {output.parent}")
     network, data = parser.load(options, typed, "predict")
     graph = data.graph
-    probabilities, classes = network(graph.x, graph.adjacency).softmax(1).max(1)
-    prediction = Prediction(graph.node_ids, classes, probabilities)
-    rows = write_predictions([prediction], output, data.names)
+    prediction = Prediction(graph.node_ids, network(graph.x, graph.adjacency).softmax(1))
+    rows = write_predictions(
+        [prediction], output, data.names, every_class=options.every_probability
+    )
     print(f"{rows:,} predictions in {output}")
 
 
@@ -38,7 +40,5 @@ def predict_packed_parser() -> PackedParser:
     """The options of ``qgnn predict --packed``."""
     parser = PackedParser(description="Predict with a packed network.")
     parser.add_packed()
-    parser.add_argument(
-        "--output", type=str, default="predictions.csv", help="File to write, .csv or .parquet."
-    )
+    add_predictions(parser, "predictions.csv", "predictions.csv in the current folder")
     return parser

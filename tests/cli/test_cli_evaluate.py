@@ -69,12 +69,29 @@ def test_predictions_are_written_next_to_the_run(qgnn, trained, best, tmp_path):
     outcome = qgnn("predict", "--ckpt_path=run/checkpoints/best.ckpt")
     assert outcome.code == 0, outcome.err
     assert outcome.err == ""
-    path = Path("run", "predictions.csv")
-    assert outcome.out == f"60 predictions in {path}\n"
+    path = tmp_path / "run" / "predictions.csv"
+    assert outcome.out == "60 predictions in run/predictions.csv\n"
     rows = _rows(path)
     assert rows[0] == ["node", "class", "probability"]
     assert [int(row[0]) for row in rows[1:]] == list(range(60))
     assert all(0 <= int(row[1]) < 3 and 1 / 3 <= float(row[2]) <= 1 for row in rows[1:])
+
+
+def test_the_help_names_the_file_that_is_written(qgnn):
+    told = " ".join(qgnn("predict", "--help").out.split())
+    assert "by default predictions.csv in the directory of the run, or in the current" in told
+    assert "--packed FILE takes a packed network instead" in told
+    told = " ".join(qgnn("predict", "--packed=any", "--help").out.split())
+    assert "by default predictions.csv in the current folder" in told
+
+
+def test_predictions_hold_every_class_where_asked(qgnn, best, tmp_path):
+    assert qgnn("predict", best, "--output=p.csv", "--every_probability").code == 0
+    header, *rows = _rows(tmp_path / "p.csv")
+    assert header[2:] == ["probability", *(f"probability of {number}" for number in range(3))]
+    for _, best_class, highest, *each in rows:
+        assert each[int(best_class)] == highest == max(each, key=float)
+        assert sum(map(float, each)) == pytest.approx(1, abs=2e-6)
 
 
 def test_predictions_go_where_they_are_wanted(qgnn, best, tmp_path):

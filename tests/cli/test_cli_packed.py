@@ -27,9 +27,9 @@ def packed(qgnn, trained, tmp_path):
 
 
 def test_packed_predictions_equal_those_of_the_checkpoint(qgnn, trained, packed, tmp_path):
-    best = str(trained / "checkpoints" / "best.ckpt")
-    assert qgnn("predict", "--ckpt_path", best, "--output=one.csv").code == 0
-    outcome = qgnn("predict", "--packed", str(packed), *DATA, "--output=two.csv")
+    best, every = str(trained / "checkpoints" / "best.ckpt"), "--every_probability"
+    assert qgnn("predict", "--ckpt_path", best, "--output=one.csv", every).code == 0
+    outcome = qgnn("predict", "--packed", str(packed), *DATA, "--output=two.csv", every)
     assert outcome.code == 0, outcome.err
     assert "60 predictions in two.csv" in outcome.out
     assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()

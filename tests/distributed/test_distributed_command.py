@@ -82,7 +82,7 @@ def test_a_lost_process_ends_the_other_and_the_run_goes_on(tmp_path, lost):
     again = ["--ckpt_path=run/checkpoints/last.ckpt", f"--trainer.max_epochs={epoch + 3}"]
     code, out, err = _finish(start(tmp_path, "fit", "-c", "run/config.yaml", *again))
     assert code == 0, err
-    assert f"of {epoch + 3} epochs" in out
+    assert f"of {epoch + 3}, the best on the validation nodes" in out
     assert _epoch(run) == epoch + 2
 
 

@@ -14,7 +14,9 @@ from qgnn_lightning.run import prediction_writer, write_predictions
 
 def _prediction(*nodes: int) -> Prediction:
     ids = torch.tensor(nodes)
-    return Prediction(ids, ids % 3, ids / 10)
+    probabilities = torch.zeros(len(nodes), 3)
+    probabilities[range(len(nodes)), ids % 3] = ids / 10
+    return Prediction(ids, probabilities)
 
 
 def test_batches_follow_each_other(tmp_path):
@@ -22,6 +24,15 @@ def test_batches_follow_each_other(tmp_path):
     assert write_predictions([_prediction(1, 2), _prediction(7)], path) == 3
     assert path.read_text() == (
         "node,class,probability\n1,1,0.100000\n2,2,0.200000\n7,1,0.700000\n"
+    )
+
+
+def test_every_class_has_a_column_where_asked(tmp_path):
+    path = tmp_path / "p.csv"
+    write_predictions([_prediction(1, 5)], path, every_class=True)
+    assert path.read_text() == (
+        "node,class,probability,probability of 0,probability of 1,probability of 2\n"
+        "1,1,0.100000,0.000000,0.100000,0.000000\n5,2,0.500000,0.000000,0.000000,0.500000\n"
     )
 
 
