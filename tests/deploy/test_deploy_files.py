@@ -8,9 +8,10 @@ import struct
 
 import pytest
 import torch
+from safetensors.torch import load
 
 from qgnn_lightning.deploy import PackedFileError, freeze, load_packed, save_packed
-from qgnn_lightning.deploy._serialization import MAX_FILE_BYTES
+from qgnn_lightning.deploy._serialization import MAX_FILE_BYTES, _checksum
 from qgnn_lightning.graph import Adjacency
 from qgnn_lightning.nn import NetworkConfig, PropagationConfig, QuantizedGNN
 from qgnn_lightning.quantization import PRESETS
@@ -27,7 +28,7 @@ def content(tmp_path_factory) -> bytes:
     network = QuantizedGNN(4, 2, config)
     network(torch.rand(5, 4), Adjacency.from_edge_index(torch.tensor([[0, 1], [1, 0]]), 5))
     path = tmp_path_factory.mktemp("packed") / "model.safetensors"
-    save_packed(freeze(network.eval()), path)
+    save_packed(freeze(network.eval(), ["no", "yes"]), path)
     return path.read_bytes()
 
 
@@ -107,6 +108,12 @@ def test_huge_file_is_not_read(tmp_path):
         load_packed(path)
 
 
+@pytest.mark.parametrize("names", ["ab", [1, 2], ["no"], ["no", "no"], {"no": "yes"}, 2])
+def test_names_of_classes_are_different_texts(tmp_path, content, names):
+    fields = json.loads(split(content)[0]["__metadata__"]["network"])
+    refused(tmp_path, with_fields(content, {**fields, "class_names": names}), "class_names")
+
+
 def test_mutants_give_only_our_error(tmp_path, content):
     generator = random.Random(0)
     path = tmp_path / "mutant.safetensors"
@@ -137,7 +144,15 @@ def mutate(content: bytes, generator: random.Random) -> bytes:
         return struct.pack("<Q", len(text)) + text.encode() + data
     fields = json.loads(header["__metadata__"]["network"])
     section = generator.choice([fields, *(v for v in fields.values() if isinstance(v, dict))])
-    values = [None, -1, 0, 10**30, 1e300, float("nan"), "x", [], {}, True]
+    values = [None, -1, 0, 3, 10**30, 1e300, float("nan"), "x", [], ["x"], ["x", 1], {}, True]
     section[generator.choice(list(section))] = generator.choice(values)
-    header["__metadata__"]["network"] = json.dumps(fields)
+    return with_fields(content, fields)
+
+
+def with_fields(content: bytes, fields: dict) -> bytes:
+    """The file with other fields, and the checksum that belongs to them."""
+    header, data = split(content)
+    metadata = header["__metadata__"]
+    metadata["network"] = json.dumps(fields)
+    metadata["checksum"] = _checksum(load(content), metadata)
     return join(header, data)
