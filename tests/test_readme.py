@@ -65,6 +65,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     for name in ("configs", "benchmarks"):
         (tmp_path / name).symlink_to(_PROJECT / name)
     write_own_graph(tmp_path / "my_graph")
+    write_own_graph(tmp_path / "another_graph")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["qgnn"])
     return tmp_path

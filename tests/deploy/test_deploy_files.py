@@ -100,6 +100,12 @@ def test_huge_header_and_huge_tensor(tmp_path, content):
     refused(tmp_path, join(header, data), r"bad\.safetensors")
 
 
+def test_a_tensor_without_dimensions(tmp_path, content):
+    header, data = split(content)
+    header["encoder.input_zero_point"]["shape"] = []
+    refused(tmp_path, join(header, data), "is cut off or damaged")
+
+
 def test_huge_file_is_not_read(tmp_path):
     path = tmp_path / "huge.safetensors"
     with path.open("wb") as file:
