@@ -283,7 +283,8 @@ class GraphDataModule(LightningDataModule):
     def _load_to_predict(self) -> GraphBatch:
         raw = _checked(self._source.load_to_predict())
         self._names = self._names_of(raw)
-        unknown, nothing = torch.full_like(raw.y, -1), torch.zeros_like(raw.y, dtype=torch.bool)
+        unknown = torch.full_like(raw.y, -1, dtype=torch.int64)
+        nothing = torch.zeros_like(raw.y, dtype=torch.bool)
         return self._prepare(replace(raw, y=unknown), Split(nothing, nothing, nothing))
 
     def _names_of(self, raw: RawGraph) -> GraphNames:

@@ -90,3 +90,14 @@ def test_pickled_objects_and_other_files_are_refused(tmp_path, arrays):
 def test_the_content_is_checked(tmp_path, arrays):
     with pytest.raises(GraphDataError, match=r"edge_index must hold integers, got torch.float64"):
         _load(tmp_path / "g.npz", arrays | {"edge_index": arrays["edge_index"] * 1.0})
+
+
+def test_to_predict_no_label_and_no_mask_is_looked_at(tmp_path, arrays):
+    wrong = {name: np.zeros(12, bool) for name in ("train_mask", "val_mask", "test_mask")}
+    np.savez(tmp_path / "g.npz", **arrays | wrong | {"y": np.full(12, 7, np.uint8)})
+    data = GraphDataModule("npz", root=str(tmp_path / "g.npz"))
+    data.setup("predict")
+    assert data.graph.y.tolist() == [-1] * 12
+    assert data.num_classes == 0
+    with pytest.raises(GraphDataError, match="labels of at least two classes, got 1"):
+        data.setup("test")
