@@ -234,6 +234,7 @@ def check_labels(y: Tensor, num_nodes: int, num_classes: int | None = None) -> N
         )
     if not _is_integer(y):
         raise GraphDataError(f"y must hold integers, got {y.dtype}")
+    y = y.long()  # unsigned numbers have no -1 to compare with
     # A label above the number of nodes would mean more classes than nodes: not a class.
     limit = num_nodes if num_classes is None else num_classes
     outside = ((y < -1) | (y >= limit)).nonzero()

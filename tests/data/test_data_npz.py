@@ -92,6 +92,11 @@ def test_the_content_is_checked(tmp_path, arrays):
         _load(tmp_path / "g.npz", arrays | {"edge_index": arrays["edge_index"] * 1.0})
 
 
+def test_labels_may_be_unsigned(tmp_path, arrays):
+    graph = _load(tmp_path / "g.npz", arrays | {"y": arrays["y"].astype(np.uint8)})
+    assert graph.y.tolist() == arrays["y"].tolist()
+
+
 def test_to_predict_no_label_and_no_mask_is_looked_at(tmp_path, arrays):
     wrong = {name: np.zeros(12, bool) for name in ("train_mask", "val_mask", "test_mask")}
     np.savez(tmp_path / "g.npz", **arrays | wrong | {"y": np.full(12, 7, np.uint8)})
