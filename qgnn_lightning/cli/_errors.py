@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
+from qgnn_lightning.cli._terminal import printable
 from qgnn_lightning.errors import OptionError
 
 FAILED = 1
@@ -32,8 +33,8 @@ def exit_code(error: Exception) -> int:
 
 
 def one_line(text: str) -> str:
-    """A message without line breaks."""
-    line = re.sub(r"\s+", " ", text).strip()
+    """A message without line breaks and control characters."""
+    line = printable(re.sub(r"\s+", " ", text).strip())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from commands import load
 
 from qgnn_lightning.data import GraphBatch, GraphDataModule, GraphOptionError
-from qgnn_lightning.deploy import load_packed
+from qgnn_lightning.deploy import load_packed, save_packed
 
 NAMES = ("ant", "bee", "cat")
 SPLIT = ["--data.split=random", "--data.num_train_per_class=3", "--data.num_val=6"]
@@ -112,6 +113,16 @@ def test_files_carry_the_names(qgnn, trained):
     assert qgnn("export", "run/checkpoints/best.ckpt", "-o", "again.safetensors").code == 0
     assert load_packed("again.safetensors").class_names == NAMES
     assert "classes: ant, bee, cat" in qgnn("info", "net.safetensors").out
+
+
+def test_names_do_not_command_the_terminal(qgnn, trained):
+    network = replace(load_packed("net.safetensors"), class_names=("\x1b[31mant", "b\nee", "cat"))
+    save_packed(network, "net.safetensors")
+    assert "classes: ?[31mant, b?ee, cat\n" in qgnn("info", "net.safetensors").out
+    write_graph(Path("other"), kinds(("zebra", "cat", "ant")))
+    source = ["--data.source=files", "--data.root=other", *OTHER]
+    outcome = qgnn("test", "--packed=net.safetensors", *source)
+    assert outcome.err.endswith("it knows ?[31mant, b ee, cat\n")
 
 
 @pytest.mark.parametrize("names", [["ant", "bee"], ["ant"] * 3, ["ant", "bee", 3], "abc"])
