@@ -1,12 +1,14 @@
 """Your own graph from CSV files to a network of packed 2-bit integers, and our layers in PyG.
 
 Run it with ``python examples/own_graph.py``: under a minute, no network. It leaves everything in
-the folder ``own_graph``.
+the folder ``own_graph``, which is its own: run again, it removes the training of the last time
+(``own_graph/run``), writes the other files anew, and so starts over.
 """
 
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -88,8 +90,9 @@ def train_in_pyg(data: Data, num_classes: int, epochs: int) -> float:
 
 
 def run(folder: Path, epochs: int = 100) -> dict[str, float]:
-    """All steps; returns the accuracies on the test nodes."""
+    """All steps, from the start; returns the accuracies on the test nodes."""
     graph, trained, packed = folder / "graph", folder / "run", folder / "model.safetensors"
+    shutil.rmtree(trained, ignore_errors=True)  # a run directory holds one run
     write_graph(graph)
 
     # 1. Is the graph what we think it is?

@@ -21,6 +21,9 @@ def load(name: str):
 
 def test_own_graph_from_csv_to_packed_integers_and_into_pyg(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["own_graph.py"])
+    before = tmp_path / "own" / "run" / "config.yaml"  # of a run before, which is started over
+    before.parent.mkdir(parents=True)
+    before.write_text("model: {}")
     accuracies = load("own_graph").run(tmp_path / "own", epochs=60)
     results = json.loads((tmp_path / "own" / "run" / "results.json").read_text())
     assert accuracies["packed, 2 bits"] == pytest.approx(results["accuracy"]["test"], abs=1e-6)
