@@ -1,4 +1,4 @@
-"""A sign of life while the libraries are imported, which takes seconds."""
+"""A sign of life while the libraries are imported, or something else takes seconds."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ _CLEAR_LINE = "\r\x1b[K"
 
 
 @contextmanager
-def loading(quiet: bool) -> Iterator[None]:
+def loading(quiet: bool, text: str = _TEXT) -> Iterator[None]:
     """Say on the standard error that something happens, where a person looks at it.
 
     The line is gone when the block ends.
 
     Args:
         quiet: Whether nothing but errors is to be printed.
+        text: What happens.
     """
     if quiet or not sys.stderr.isatty():
         yield
         return
-    print(_TEXT, end="", file=sys.stderr, flush=True)
+    print(text, end="", file=sys.stderr, flush=True)
     try:
         yield
     finally:

@@ -15,17 +15,19 @@ from typing import Any, NoReturn
 
 from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._loading import loading
 from qgnn_lightning.provenance import num_cpus
 from qgnn_lightning.storage import CONFIG_FILE, remove_unfinished
 from qgnn_lightning.study import (
     SEED,
-    Execution,
     Options,
     ResultFile,
     Study,
     StudyError,
-    check,
+    WorkerPool,
+    check_data,
     check_names,
+    check_options,
     execute,
     merge,
     parse_seeds,
@@ -43,6 +45,7 @@ _SPLITS: dict[str, Options] = {
 }
 #: Options of `qgnn fit` without a dot; all but the first are refused with a reason.
 _FIT_ONLY = ("--observers", "--seed_everything", "--run_dir", "--ckpt_path")
+_NOT_KEPT = "none is kept: `qgnn fit` with the options of one trains it into a directory of its own"
 _FIT_OPTIONS = "any option of `qgnn fit`, such as --model.bits int2, holds for all runs"
 
 
@@ -64,7 +67,7 @@ def run_seeds(arguments: list[str]) -> None:
         remove_unfinished(folder)
     command = shlex.join(["qgnn", "seeds", *arguments])
     results = ResultFile.open(folder / "results.json", study, command)
-    _run(results, Execution(_WORKER, options.jobs, folder / "runs"), options.dry_run)
+    _run(results, options, folder / "runs")
 
 
 def run_study(arguments: list[str]) -> None:
@@ -85,7 +88,7 @@ def run_study(arguments: list[str]) -> None:
         path.parent.mkdir(exist_ok=True)
     command = shlex.join(["qgnn", "study", *arguments])
     results = ResultFile.open(path, study, command)
-    _run(results, Execution(_WORKER, options.jobs), options.dry_run)
+    _run(results, options)
 
 
 def seeds_parser() -> _Parser:
@@ -93,7 +96,8 @@ def seeds_parser() -> _Parser:
     parser = _Parser(
         prog="qgnn seeds",
         description="Train one configuration with several seeds: mean and spread of the accuracy.",
-        epilog=f"{_FIT_OPTIONS}. Finished runs are not repeated.",
+        epilog=f"{_FIT_OPTIONS}. Finished runs are not repeated. Their directories stay in "
+        "DIR/runs, for `qgnn report` and `qgnn export`.",
     )
     parser.add_argument(
         "-c", "--config", type=Path, action="append", default=[], help="as of `qgnn fit`"
@@ -119,7 +123,9 @@ def study_parser() -> _Parser:
         prog="qgnn study",
         description="Train each combination of options of a study with several seeds, and make "
         "their table.",
-        epilog=f"{_FIT_OPTIONS}. Finished runs are not repeated.",
+        epilog=f"{_FIT_OPTIONS}. Finished runs are not repeated. What is kept of a run is its "
+        "numbers, not its directory: to have one for `qgnn report` or `qgnn export`, train it with "
+        "`qgnn fit`, the base as -c FILE, the options of its row and --seed_everything SEED.",
     )
     parser.add_argument("study", type=Path, metavar="STUDY.yaml", help="base, axes, seeds, exclude")
     parser.add_argument(
@@ -153,18 +159,25 @@ def _name_of(config: Path) -> str:
     return f"{folder.parent.name}_{folder.name}" if numbered else folder.name
 
 
-def _run(results: ResultFile, execution: Execution, dry_run: bool) -> None:
-    print(plan(results), flush=True)
-    if dry_run:
-        check(results, execution)
-        return
+def _run(results: ResultFile, options: argparse.Namespace, keep: Path | None = None) -> None:
+    with _sigterm_stops(), WorkerPool(_WORKER, options.jobs) as pool:
+        with loading(quiet=False, text="checking options and data ..."):
+            check_options(results, pool)
+            if not options.dry_run:
+                check_data(results, pool)
+        print(plan(results), flush=True)
+        if not options.dry_run:
+            _execute(results, pool, keep)
+
+
+def _execute(results: ResultFile, pool: WorkerPool, keep: Path | None) -> None:
     try:
-        with _sigterm_stops():
-            execute(results, execution)
+        execute(results, pool, keep)
     finally:
         if results.runs:
             print(f"\n{short_table(results.rows())}\n\nresults  {results.path}")
             print(f"table    {results.table_path}")
+            print(f"runs     {_NOT_KEPT if keep is None else keep}")
 
 
 class _Parser(ArgumentParser):
@@ -176,7 +189,12 @@ class _Parser(ArgumentParser):
             "--jobs", type=_positive, default=num_cpus(), metavar="N", help="processes at a time, "
             "with one thread each (default: the processors, %(default)s)"
         )  # fmt: skip
-        self.add_argument("--dry_run", action="store_true", help="only list what is to be done")
+        self.add_argument(
+            "--dry_run",
+            action="store_true",
+            help="check the options and list what is to be "
+            "done; nothing is trained, no data are read",
+        )
 
 
 def _positive(text: str) -> int:

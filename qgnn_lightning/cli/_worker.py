@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qgnn_lightning.cli._errors import complain, exit_code
 from qgnn_lightning.cli._main import main
+
+if TYPE_CHECKING:
+    from qgnn_lightning.cli._command_line import CommandLine
 
 
 def serve() -> None:
@@ -65,6 +68,27 @@ def check_options(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
+    return _checked(arguments, _leave_alone)
+
+
+def check_data(arguments: list[str]) -> int:
+    """Read the graph as ``qgnn fit`` would, and check it and its split; arguments as above."""
+    return _checked(arguments, _read)
+
+
+def _leave_alone(_: CommandLine) -> None:
+    """Made of the options, and so checked."""
+
+
+def _read(made: CommandLine) -> None:
+    from qgnn_lightning.cli._refusals import named_in_full
+
+    with named_in_full(made.options):
+        made.datamodule.prepare_data()
+        made.datamodule.choose_split(made.datamodule.read())
+
+
+def _checked(arguments: list[str], look_at: Callable[[CommandLine], None]) -> int:
     from qgnn_lightning.cli._command_line import CommandLine
     from qgnn_lightning.cli._quiet import quiet
 
@@ -77,14 +101,14 @@ def check_options(arguments: list[str]) -> int:
 
     try:
         with quiet():
-            OptionsOnly(["fit", *arguments])
+            look_at(OptionsOnly(["fit", *arguments]))
     except Exception as error:
         complain("qgnn fit", error)
         return exit_code(error)
     return 0
 
 
-_COMMANDS = {"fit": _fit, "check": check_options}
+_COMMANDS = {"fit": _fit, "check_options": check_options, "check_data": check_data}
 
 if __name__ == "__main__":
     serve()

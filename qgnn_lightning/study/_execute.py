@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qgnn_lightning.provenance import commit
@@ -20,26 +20,11 @@ from qgnn_lightning.study._result_file import ResultFile
 from qgnn_lightning.study._run import Run
 from qgnn_lightning.study._workers import Task, WorkerPool
 
-_CHECK = ".check-"
+_PREFIX = "qgnn-study-"
 
 
 class RunsFailedError(RuntimeError):
-    """Some runs of a study failed."""
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How the runs of a study are made.
-
-    Args:
-        worker: Command line of a process that takes ``fit`` and ``check`` tasks.
-        jobs: Processes at a time, at least 1.
-        keep: Folder in which the directories of the runs stay; ``None`` keeps none.
-    """
-
-    worker: Sequence[str]
-    jobs: int
-    keep: Path | None = None
+    """Some runs of a study failed, or none can be made of its data."""
 
 
 def missing(results: ResultFile) -> list[Run]:
@@ -68,43 +53,74 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def check(results: ResultFile, execution: Execution) -> None:
-    """Check the options of what is missing, as :func:`execute` does before it runs anything.
+def check_options(results: ResultFile, pool: WorkerPool) -> None:
+    """Check the options of every cell that lacks a run, as ``qgnn fit`` would.
 
     Args:
         results: The results so far.
-        execution: How to run.
+        pool: Workers that take ``check_options`` tasks.
 
     Raises:
-        StudyError: If an option of a cell is unknown or wrong.
+        StudyError: If an option is unknown or wrong.
     """
-    runs = missing(results)
-    if not runs:
-        return
-    with (
-        _folder(replace(execution, keep=None)) as folder,
-        WorkerPool(execution.worker, execution.jobs) as pool,
-    ):
-        _check_options(runs, pool, folder)
+    _ask(pool, "check_options", _one_each(missing(results), lambda run: str(run.values)))
 
 
-def execute(results: ResultFile, execution: Execution) -> None:
+def check_data(results: ResultFile, pool: WorkerPool) -> None:
+    """Read each graph of what is missing once, and check it, as ``qgnn fit`` would.
+
+    Args:
+        results: The results so far.
+        pool: Workers that take ``check_data`` tasks.
+
+    Raises:
+        StudyError: If what an option names is refused: there is no such file, say.
+        RunsFailedError: If a graph is not valid.
+    """
+    cells = _one_each(missing(results), lambda run: str(run.values))
+    _ask(pool, "check_data", _one_each(cells, lambda run: _options_of("data", run)))
+
+
+def _one_each(runs: Sequence[Run], kind: Callable[[Run], str]) -> list[Run]:
+    """The first run of each kind."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        first.setdefault(kind(run), run)
+    return list(first.values())
+
+
+def _ask(pool: WorkerPool, command: str, runs: Sequence[Run]) -> None:
+    """Have the options of runs checked; an error names the cell where there are several."""
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name:
+        tasks = []
+        for number, run in enumerate(runs):
+            options = _write_options(run, Path(name) / f"{number}.yaml")
+            log = Path(name) / f"{number}.txt"
+            arguments = ("-c", str(options))
+            tasks.append(Task(run.name, command, arguments, log, _options_of("trainer", run)))
+        for outcome in pool.run(tasks):
+            if outcome.error is not None:
+                cell = outcome.task.name.rpartition(" seed ")[0] if len(runs) > 1 else ""
+                error = f"{cell}: {outcome.error}" if cell else outcome.error
+                raise StudyError(error) if outcome.refused else RunsFailedError(error)
+
+
+def execute(results: ResultFile, pool: WorkerPool, keep: Path | None = None) -> None:
     """Run what is missing; every finished run is written at once.
 
     Args:
         results: The results so far.
-        execution: How to run.
+        pool: Workers that take ``fit`` tasks.
+        keep: Folder in which the directories of the runs stay; ``None`` keeps none.
 
     Raises:
-        StudyError: If an option of a cell is unknown or wrong; nothing is run then.
         RunsFailedError: If runs failed; the others were made.
     """
     runs = missing(results)
     results.save()
     if not runs:
         return
-    with _folder(execution) as folder, WorkerPool(execution.worker, execution.jobs) as pool:
-        _check_options(runs, pool, folder)
+    with _folder(keep) as folder:
         progress = _Progress(len(runs))
         tasks = (_fit_task(run, folder) for run in runs)
         by_key = {run.key: run for run in runs}
@@ -116,7 +132,7 @@ def execute(results: ResultFile, execution: Execution) -> None:
                 if error is not None:
                     results.fail(run, error)
                 progress.show(run, results, error)
-                if execution.keep is None:
+                if keep is None:
                     shutil.rmtree(_run_folder(folder, run), ignore_errors=True)
         except (KeyboardInterrupt, SystemExit):
             text = f"stopped after {progress.done} of {len(runs)} runs; the same command goes on"
@@ -139,14 +155,12 @@ def _collect(results: ResultFile, run: Run, folder: Path, state: str | None) -> 
 
 
 @contextmanager
-def _folder(execution: Execution) -> Iterator[Path]:
-    if execution.keep is not None:
-        execution.keep.mkdir(parents=True, exist_ok=True)
-        for left in execution.keep.glob(f"{_CHECK}*"):  # by a study that was killed
-            shutil.rmtree(left, ignore_errors=True)
-        yield execution.keep
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
         return
-    with tempfile.TemporaryDirectory(prefix="qgnn-study-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
@@ -161,34 +175,19 @@ def _fit_task(run: Run, folder: Path) -> Task:
     path.mkdir()
     options = _write_options(run, path / "options.yaml")
     arguments = ("-c", str(options), "--seed_everything", str(run.seed), "--run_dir", str(path))
-    return Task(run.key, "fit", arguments, path / "log.txt", _setting(run))
+    return Task(run.key, "fit", arguments, path / "log.txt", _options_of("trainer", run))
 
 
-def _setting(run: Run) -> str:
-    """The trainer's options, which set switches of the process: deterministic algorithms, say."""
-    trainer = {name: one for name, one in run.options.items() if name.startswith("trainer.")}
-    return json.dumps(trainer, sort_keys=True, default=str)
+def _options_of(section: str, run: Run) -> str:
+    """A section as text: the trainer's sets switches of the process, the data's names a graph."""
+    found = {name: one for name, one in run.options.items() if name.startswith(f"{section}.")}
+    return json.dumps(found, sort_keys=True, default=str)
 
 
 def _write_options(run: Run, path: Path) -> Path:
     with atomic_path(path) as file:
         file.write_text(to_yaml(run.options), encoding="utf-8")
     return path
-
-
-def _check_options(runs: Sequence[Run], pool: WorkerPool, folder: Path) -> None:
-    """Let ``qgnn fit`` read the options of every cell before anything is trained."""
-    cells = {tuple(run.values.items()): run for run in reversed(runs)}
-    with tempfile.TemporaryDirectory(dir=folder, prefix=_CHECK, ignore_cleanup_errors=True) as name:
-        tasks = []
-        for number, run in enumerate(reversed(cells.values())):
-            options = _write_options(run, Path(name) / f"{number}.yaml")
-            log = Path(name) / f"{number}.txt"
-            tasks.append(Task(run.name, "check", ("-c", str(options)), log, _setting(run)))
-        for outcome in pool.run(tasks):
-            if outcome.error is not None:
-                cell = outcome.task.name.rpartition(" seed ")[0]
-                raise StudyError(f"{cell}: {outcome.error}" if cell else outcome.error)
 
 
 class _Progress:
@@ -208,5 +207,10 @@ class _Progress:
             text = f"failed: {error}"
         spent = time.monotonic() - self._started
         left = spent / self.done * (self._total - self.done)
+        still = f" ({_duration(left)} left)" if self.done < self._total else ""
         number = f"[{self.done:{len(str(self._total))}}/{self._total}]"
-        print(f"{number} {run.name}: {text} ({left / 60:.1f} min left)", flush=True)
+        print(f"{number} {run.name}: {text}{still}", flush=True)
+
+
+def _duration(seconds: float) -> str:
+    return f"{math.ceil(seconds)} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -15,6 +15,8 @@ from types import TracebackType
 from typing import IO
 
 _SECONDS_TO_STOP = 5.0
+#: What a worker answers where an option is wrong.
+_REFUSED = 2
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Task:
 
     Args:
         name: Tells tasks apart.
-        command: What the worker understands, ``fit`` or ``check``.
+        command: What the worker understands: ``fit``, ``check_options`` or ``check_data``.
         arguments: The arguments of the command.
         log: File for everything that is printed.
         setting: A worker does tasks of one setting only; another one gets a fresh process.
@@ -43,10 +45,12 @@ class Outcome:
     Args:
         task: The task.
         error: What went wrong, in one line; ``None`` where nothing did.
+        refused: Whether an option is wrong, and nothing was done.
     """
 
     task: Task
     error: str | None
+    refused: bool = False
 
 
 class Worker:
@@ -103,7 +107,8 @@ class Worker:
         answer = self.answers.readline()
         if answer:
             code = json.loads(answer)
-            return Outcome(task, None if code == 0 else _error_line(task.log, code)), True
+            error = None if code == 0 else _error_line(task.log, code)
+            return Outcome(task, error, code == _REFUSED), True
         return Outcome(task, _how_it_ended(self._process.wait())), False
 
     def terminate(self) -> None:

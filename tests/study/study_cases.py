@@ -7,10 +7,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qgnn_lightning.study import Execution, ResultFile, Study
+from qgnn_lightning.study import (
+    ResultFile,
+    Study,
+    WorkerPool,
+    check_data,
+    check_options,
+    execute,
+)
 
 #: A worker that trains nothing: its accuracies are the option ``model.dropout`` and a tenth of
-#: the seed. It fails where ``model.bits`` is 'bad', refuses 'unknown', and dies of 'fatal'.
+#: the seed. It fails where ``model.bits`` is 'bad', refuses 'unknown', and dies of 'fatal'; of
+#: graphs it notes which it read, refuses 'none', and finds 'wrong' not valid.
 FAKE_WORKER = """
 import json, os, sys, time, yaml
 for line in sys.stdin:
@@ -18,10 +26,18 @@ for line in sys.stdin:
     words = request["arguments"]
     options = yaml.safe_load(open(words[words.index("-c") + 1])) or {}
     model, log, code = options.get("model", {}), open(request["log"], "w"), 0
-    if request["command"] == "check":
+    if request["command"] == "check_options":
         if model.get("bits") == "unknown":
             code = 2
             log.write("qgnn fit: error: unknown option --model.bits\\n")
+    elif request["command"] == "check_data":
+        root = options.get("data", {}).get("root")
+        if root is not None:
+            with open("read.txt", "a") as file:
+                file.write(root + "\\n")
+        if root in ("none", "wrong"):
+            code = 2 if root == "none" else 1
+            log.write(f"qgnn fit: error: --data.root {root}\\n")
     elif model.get("bits") == "bad":
         code = 1
         log.write("starting\\nqgnn fit: error: the loss is nan\\n")
@@ -51,8 +67,16 @@ def study(*bits: str, seeds: tuple[int, ...] = (0, 1), **base: Any) -> Study:
     return Study("tiny", {"model.dropout": 0.25, **base}, axes, seeds)
 
 
-def fake(jobs: int = 1, keep: Path | None = None) -> Execution:
-    return Execution((sys.executable, "-c", FAKE_WORKER), jobs, keep)
+def workers(jobs: int = 1) -> WorkerPool:
+    return WorkerPool((sys.executable, "-c", FAKE_WORKER), jobs)
+
+
+def make(results: ResultFile, jobs: int = 1, keep: Path | None = None) -> None:
+    """Check and run what is missing, with the worker that only pretends."""
+    with workers(jobs) as pool:
+        check_options(results, pool)
+        check_data(results, pool)
+        execute(results, pool, keep)
 
 
 def results_of(path: Path, of: Study) -> ResultFile:

@@ -82,7 +82,9 @@ def test_seeds_and_splits(capsys):
         ("public", 0), ("public", 0), ("random", 3), ("random", 5)
     ]  # fmt: skip
     assert {one["trainer"]["max_epochs"] for one in configs} == {2}
-    assert "[4/4]" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "[4/4]" in out
+    assert out.endswith("\nruns     out/runs\n")
     assert main(arguments) == 0
     assert "4 finished, 0 to do" in capsys.readouterr().out
 
@@ -104,14 +106,36 @@ def test_the_options_of_a_run_are_called_after_its_folder(config, name, capsys):
 
 
 def test_a_failing_cell_gives_code_1_and_its_error(capsys):
-    axes = {"size": {"good": {"data.num_val": 15}, "bad": {"data.num_val": 1000}}}
+    axes = {"rate": {"good": {}, "bad": {"model.learning_rate": 1e38}}}
     path = write_study(axes=axes, seeds=1)
     assert main(["study", str(path), "-o", "out.json", "--jobs", "1"]) == 1
     captured = capsys.readouterr()
-    first = "the first: size=bad seed 0: --data.num_val + --data.num_test must not exceed"
-    assert f"1 of 2 runs failed, {first}" in captured.err
+    assert "1 of 2 runs failed, the first: rate=bad seed 0: " in captured.err
     assert len(captured.err.splitlines()) == 1
     assert [len(cell["runs"]) for cell in read(Path("out.json"))["cells"]] == [1, 0]
+    assert "runs     none is kept: `qgnn fit` with the options of one" in captured.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data.source": "files", "data.root": "nope"}, "--data.root must be the folder of"),
+        ({"data.num_val": 1000}, "--data.num_val + --data.num_test must not exceed the"),
+    ],
+)
+@pytest.mark.parametrize("command", ["seeds", "study"])
+def test_a_graph_is_refused_before_anything_runs_in_the_words_of_fit(
+    command, options, message, capsys
+):
+    words = [f"--{name}={value}" for name, value in {**_SMALL, **options}.items()]
+    assert main(["fit", *words]) == 2
+    (of_fit,) = capsys.readouterr().err.splitlines()
+    assert of_fit.startswith(f"qgnn fit: error: {message}")
+    given = [str(write_study())] if command == "study" else []
+    assert main([command, *given, *words, "-o", "out.json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == [of_fit.replace("qgnn fit", f"qgnn {command}")]
+    assert captured.out == ""
 
 
 def test_an_unknown_option_is_named_before_anything_runs(capsys):
@@ -139,7 +163,7 @@ def test_wrong_values_are_named_before_anything_runs(option, message, dry_run, c
     captured = capsys.readouterr()
     assert message in captured.err
     assert len(captured.err.splitlines()) == 1
-    assert "[1/4]" not in captured.out
+    assert captured.out == ""
 
 
 def test_a_dry_run_lists_the_cells_and_writes_nothing(capsys):
