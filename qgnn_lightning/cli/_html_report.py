@@ -20,7 +20,11 @@ def report_parser() -> argparse.ArgumentParser:
         description="Write one page of HTML about one or several runs; it needs no network.",
     )
     parser.add_argument(
-        "runs", metavar="RUN", nargs="+", type=Path, help="directory of a run of qgnn fit"
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        type=Path,
+        help="directory of a run: one that qgnn fit names, or DIR/runs/... of qgnn seeds",
     )
     parser.add_argument(
         "-o",

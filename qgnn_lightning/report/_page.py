@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from qgnn_lightning.report._comparison import comparison
 from qgnn_lightning.report._run_record import RunRecord
-from qgnn_lightning.report._sections import comparison, run_section
+from qgnn_lightning.report._sections import run_section
 
 #: Okabe and Ito's colours, which do not rest on telling red from green; lighter on dark ground.
 _LIGHT = ("#0072b2", "#d55e00", "#007a5a", "#aa3f86", "#3a3a3a", "#a36f00", "#2c86b8", "#8a6d00")
@@ -33,11 +34,12 @@ dt { color: var(--muted); font-size: .8125rem; } dd { margin: 0; overflow-wrap: 
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1rem; list-style: none; margin: 0;
   padding: 0; }
 nav a { display: inline-block; padding: .25rem 0; overflow-wrap: anywhere; }
-.charts { display: grid; gap: 1rem; margin: 1rem 0; align-items: start;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
-figure { margin: 0; padding: .75rem; background: var(--raised); border-radius: .5rem;
-  min-width: 0; display: flex; flex-direction: column; }
-.chart { width: 100%; height: auto; display: block; }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1rem 0; }
+figure { flex: 1 1 min(100%, 22rem); margin: 0; padding: .75rem;
+  background: var(--raised); border-radius: .5rem; min-width: 0; display: flex;
+  flex-direction: column; }
+.chart { width: 100%; max-width: 32rem; height: auto; display: block;
+  margin: 0 auto; }
 .chart text { font-size: 12px; fill: var(--muted); } .chart .left { text-anchor: end; }
 .chart .under, .chart .small { text-anchor: middle; } .chart .small { font-size: 11px; }
 .grid { stroke: var(--edge); stroke-width: .7; } .axis { stroke: var(--muted); }
@@ -66,7 +68,8 @@ th { font-weight: 600; } td.long { white-space: normal; overflow-wrap: anywhere;
 pre { background-color: var(--raised); padding: .75rem; border-radius: .5rem;
   font-size: .8125rem; }
 @media (max-width: 30rem) { th, td { padding: .25rem .375rem; }
-  th[scope=row] { white-space: normal; } }
+  th[scope=row] { white-space: normal; } .compared th { white-space: normal; }
+  .compared th[scope=row] { overflow-wrap: anywhere; min-width: 6.5rem; } }
 @media print { details { display: none; } figure { break-inside: avoid; } }
 """
 

@@ -6,79 +6,25 @@ from collections.abc import Sequence
 from html import escape
 
 from qgnn_lightning.report._chart import (
-    NUM_STYLES,
     Frame,
     Line,
     bar_chart,
     line_chart,
-    scatter_chart,
 )
-from qgnn_lightning.report._run_record import Evaluation, Results, RunRecord, Snapshot
+from qgnn_lightning.report._run_record import Evaluation, Results, RunRecord, Series
 from qgnn_lightning.report._table import confusion_table, facts_list, numbers_table
 
 _MOST_SNAPSHOTS = 4
 _MOST_CLASSES = 40
 _STEP = "propagation step"
-_EPOCH = "epoch, counted from 1"
-_ACCURACIES = (
-    "The three accuracies are those of the network of the best epoch, without dropout. The curve "
-    "of the training nodes below is measured while training, with dropout."
-)
+EPOCH = "epoch, counted from 1"
 _WHILE_TRAINING = (
     "Training nodes: in the training passes, with dropout, before each optimizer step. "
     "Validation nodes: after it, without dropout."
 )
+_LAST = "the last measurement"
+_ERROR, _MEASURED = "quantization_error/", "quantization_error/measured"
 _BOUNDS = ("measured", "sharp", "a_posteriori", "a_priori")
-
-
-def comparison(runs: Sequence[RunRecord]) -> str:
-    """All runs beside each other.
-
-    Args:
-        runs: At least two runs.
-    """
-    header = ["run", "data", "test", "validation", "bits", "bytes", "than float32", "time"]
-    table = numbers_table(header, [_row(run) for run in runs])
-    done = [(run.name, run.results) for run in runs if run.results is not None]
-    charts = []
-    if done:
-        points = [(name, found.packed_bytes, 100 * found.accuracy["test"]) for name, found in done]
-        frame = Frame("Accuracy against size", "bytes, packed", "test accuracy [%]")
-        charts.append(scatter_chart(frame, [(n, float(x), y) for n, x, y in points]))
-    lines = [
-        Line(run.name, *zip(*_percent(run, "val/accuracy"), strict=True))
-        for run in runs
-        if run.curves.get("val/accuracy")
-    ]
-    if lines:
-        frame = Frame("Validation accuracy", _EPOCH, "accuracy [%]")
-        charts.append(line_chart(frame, lines[:NUM_STYLES]))
-    return f"<section><h2>Comparison</h2>{table}{_grid(charts)}</section>"
-
-
-def _row(run: RunRecord) -> list[str]:
-    if run.results is None:
-        return [run.name, "", "not finished", *[""] * 5]
-    found = run.results
-    return [
-        run.name,
-        found.data["Data"],
-        f"{100 * found.accuracy['test']:.1f} %",
-        f"{100 * found.accuracy['val']:.1f} %",
-        found.bits,
-        f"{found.packed_bytes:,}",
-        _than_float32(found),
-        found.facts["Time"].split(",")[0],
-    ]
-
-
-def _than_float32(found: Results) -> str:
-    packed, float32 = max(found.packed_bytes, 1), max(found.float32_bytes, 1)
-    return (
-        f"{float32 / packed:.1f}x smaller"
-        if packed <= float32
-        else f"{packed / float32:.1f}x larger"
-    )
 
 
 def run_section(run: RunRecord, anchor: str) -> str:
@@ -92,21 +38,14 @@ def run_section(run: RunRecord, anchor: str) -> str:
         *_learning_curves(run),
         _energy(run),
         _error(run),
-        _multipliers(run),
-        _by_step(
-            run,
-            "constraint/violation",
-            "Constraint",
-            "violation",
-            note="Energy of the change over the budget, minus 1: negative where it holds.",
-        ),
+        *_constraint(run),
         _by_step(run, "message/scale", "Ranges of the messages", "scale of a code", log=True),
         _by_step(
             run, "message/signal_to_noise_ratio", "Signal to noise of the messages", "decibel"
         ),
-        _degrees(run.evaluation),
+        _degrees(run),
     ]
-    parts = [_facts(run), _grid(charts), _classes_and_ranges(run.evaluation), _background(run)]
+    parts = [_facts(run), chart_grid(charts), _classes_and_ranges(run.evaluation), _background(run)]
     return f'<section id="{anchor}"><h2>{escape(run.name)}</h2>{"".join(parts)}</section>'
 
 
@@ -114,17 +53,35 @@ def _facts(run: RunRecord) -> str:
     if run.results is None:
         return "<p>This run has not ended: there is no results.json.</p>"
     found = run.results
+    tested = (
+        f"The three accuracies, like the confusion matrix, are those of the network of "
+        f"{_best(found)}, without dropout. The curve of the training nodes below is measured while "
+        "training, with dropout."
+    )
     tiles = {
         "Test accuracy": f"{100 * found.accuracy['test']:.1f} %",
         "Validation": f"{100 * found.accuracy['val']:.1f} %",
         "Training": f"{100 * found.accuracy['train']:.1f} %",
         found.packed: f"{found.packed_bytes:,} bytes",
-        "Than float32": _than_float32(found),
+        "Beside float32": beside_float32(found.packed_bytes, found.float32_bytes),
     }
     return (
-        f'<div class="tiles">{facts_list(tiles)}</div><p class="unit">{_ACCURACIES}</p>'
+        f'<div class="tiles">{facts_list(tiles)}</div><p class="unit">{tested}</p>'
         f"{facts_list(found.data)}{facts_list(found.facts)}"
     )
+
+
+def beside_float32(size: int, float32: int) -> str:
+    """How much smaller or larger something is than the weights in full precision.
+
+    Args:
+        size: Its bytes.
+        float32: Those of the weights.
+    """
+    size, float32 = max(size, 1), max(float32, 1)
+    if size == float32:
+        return "as large"
+    return f"{float32 / size:.1f}x smaller" if size < float32 else f"{size / float32:.1f}x larger"
 
 
 def _learning_curves(run: RunRecord) -> list[str]:
@@ -136,27 +93,37 @@ def _learning_curves(run: RunRecord) -> list[str]:
         lines = []
         for split, name in (("train", "training"), ("val", "validation")):
             points = (
-                _percent(run, f"{split}/{measure}")
+                percent_curve(run, f"{split}/{measure}")
                 if measure == "accuracy"
                 else (run.curves.get(f"{split}/{measure}", []))
             )
             if points:
                 lines.append(Line(name, *zip(*points, strict=True)))
         if lines:
-            charts.append(line_chart(Frame(title, _EPOCH, unit, _WHILE_TRAINING), lines))
+            charts.append(line_chart(Frame(title, EPOCH, unit, _WHILE_TRAINING), lines))
     return charts
 
 
-def _percent(run: RunRecord, tag: str) -> list[tuple[int, float]]:
+def percent_curve(run: RunRecord, tag: str) -> list[tuple[int, float]]:
+    """A curve of shares, in percent by epoch.
+
+    Args:
+        run: The run.
+        tag: The curve.
+    """
     return [(epoch, 100 * value) for epoch, value in run.curves.get(tag, [])]
 
 
-def _multipliers(run: RunRecord) -> str:
+def _constraint(run: RunRecord) -> list[str]:
+    """Multipliers and violation; multipliers that are all 0 are a sentence beside the latter."""
+    note = "Energy of the change over the budget, minus 1: negative where it holds."
+    multipliers = _by_step(run, "constraint/multiplier", "Multipliers", "multiplier")
     found = run.snapshots.get("constraint/multiplier", [])
     if found and all(value == 0 for one in found for value in one.values):
-        held = "All are 0: the constraint has held all along."
-        return f"<figure><figcaption><h3>Multipliers</h3><p>{held}</p></figcaption></figure>"
-    return _by_step(run, "constraint/multiplier", "Multipliers", "multiplier")
+        multipliers = ""
+        note += " All multipliers are 0: it has held all along."
+    violation = _by_step(run, "constraint/violation", "Constraint", "violation", note)
+    return [multipliers, violation]
 
 
 def _energy(run: RunRecord) -> str:
@@ -166,21 +133,25 @@ def _energy(run: RunRecord) -> str:
 
 
 def _error(run: RunRecord) -> str:
+    """In the tested network; where the run did not note it, in the one that was observed last."""
+    tested = {} if run.results is None else run.results.series
+    when = _best(run.results) if run.results and _MEASURED in tested else _LAST
     lines = []
     for name in _BOUNDS:
-        found = run.snapshots.get(f"quantization_error/{name}")
-        if found:
+        observed = run.snapshots.get(f"{_ERROR}{name}", [])
+        found = tested.get(f"{_ERROR}{name}", observed[-1] if observed else None)
+        if found is not None:
             shown = name if name == "measured" else f"{name.replace('_', ' ')} bound"
-            lines.append(_line(shown, found[-1]))
+            lines.append(_line(shown, found))
     if len(lines) < 2:
         return ""
-    frame = Frame(
-        "Error inside its bound",
-        _STEP,
-        "Frobenius norm of the error",
-        "Difference to messages in full precision, after the training.",
-    )
+    note = f"Difference to messages in full precision. Network of {when}."
+    frame = Frame("Error inside its bound", _STEP, "Frobenius norm of the error", note)
     return line_chart(frame, lines, log=True, band=(0, 1))
+
+
+def _best(found: Results) -> str:
+    return f"the best epoch, {found.best_epoch} of {found.epochs}"
 
 
 def _by_step(
@@ -192,15 +163,17 @@ def _by_step(
     spaced = max(len(snapshots) - 1, 1) / (_MOST_SNAPSHOTS - 1)
     kept = sorted({round(spaced * index) for index in range(_MOST_SNAPSHOTS)})
     shown = [snapshots[index] for index in kept if index < len(snapshots)]
-    lines = [_line(f"after optimizer step {one.optimizer_step}", one) for one in shown]
+    lines = [_line(f"after optimizer step {one.optimizer_step}", one) for one in shown[:-1]]
+    lines.append(_line(f"after optimizer step {shown[-1].optimizer_step}, the last", shown[-1]))
     return line_chart(Frame(title, _STEP, unit, note), lines, log=log)
 
 
-def _line(name: str, found: Snapshot) -> Line:
+def _line(name: str, found: Series) -> Line:
     return Line(name, range(found.first, found.first + len(found.values)), found.values)
 
 
-def _degrees(found: Evaluation | None) -> str:
+def _degrees(run: RunRecord) -> str:
+    found = run.evaluation
     if found is None:
         return ""
     bars = [
@@ -208,7 +181,8 @@ def _degrees(found: Evaluation | None) -> str:
         for one in found.degrees
         if one.nodes
     ]
-    note = "The number above a bar is that of its test nodes."
+    when = "" if run.results is None else f" Network of {_best(run.results)}."
+    note = f"The number above a bar is that of its test nodes.{when}"
     return bar_chart(Frame("Degree against accuracy", "degree", "test accuracy [%]", note), bars)
 
 
@@ -218,12 +192,12 @@ def _classes_and_ranges(found: Evaluation | None) -> str:
             "<p>No confusion matrix and no accuracy by degree: this run has no evaluation.json, "
             "which <code>qgnn fit</code> writes at its end.</p>"
         )
-    rows = [[one.name, str(one.bits), one.scale] for one in found.ranges]
-    ranges = numbers_table(["part", "bits", "scale of a code"], rows)
-    return (
-        f'<div class="tables"><div><h3>Confusion matrix of the test nodes</h3>{_confusion(found)}'
-        f"</div><div><h3>Ranges</h3>{ranges}</div></div>"
-    )
+    tables = [f"<h3>Confusion matrix of the test nodes</h3>{_confusion(found)}"]
+    if found.ranges:  # full precision has none
+        rows = [[one.name, str(one.bits), one.scale] for one in found.ranges]
+        ranges = numbers_table(["part", "bits", "scale of a code"], rows)
+        tables.append(f"<h3>Ranges</h3>{ranges}")
+    return f'<div class="tables">{"".join(f"<div>{one}</div>" for one in tables)}</div>'
 
 
 def _confusion(found: Evaluation) -> str:
@@ -251,5 +225,6 @@ def _background(run: RunRecord) -> str:
     )
 
 
-def _grid(charts: Sequence[str]) -> str:
+def chart_grid(charts: Sequence[str]) -> str:
+    """Charts beside each other, as many as there is room for; nothing without one."""
     return f'<div class="charts">{"".join(charts)}</div>' if any(charts) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -16,7 +17,7 @@ def test_a_run_is_reported_from_its_first_epoch_to_its_test_nodes(qgnn, tmp_path
     assert outcome.code == 0, outcome.err
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert outcome.out == f"page.html: 1 run, {len(page.encode()):,} bytes\n"
-    for title in ("Loss", "Accuracy", "Energy by step", "Error inside its bound", "Multipliers"):
+    for title in ("Loss", "Accuracy", "Energy by step", "Error inside its bound", "Constraint"):
         assert f"<h3>{title}</h3>" in page
 
 
@@ -47,6 +48,33 @@ def test_text_that_utf_8_does_not_know(qgnn, tmp_path, trained):
     outcome = qgnn("report", "run")
     assert outcome.code == 0, outcome.err
     assert '<th scope="row">?</th>' in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_runs_below_a_folder_are_named_the_newest_first(qgnn, tmp_path):
+    paths = [f"runs/{name}/version_{n}" for name in ("a", "b") for n in (9, 10)]
+    for age, path in enumerate(reversed(paths)):
+        (tmp_path / path).mkdir(parents=True)
+        (tmp_path / path / "config.yaml").write_text("model: {}")
+        os.utime(tmp_path / path / "config.yaml", (1e9 - age, 1e9 - age))
+    expected = {
+        "runs": "; the runs below it, the newest first: runs/b/version_10, runs/b/version_9, "
+        "runs/a/version_10 and 1 more",
+        "runs/a": "; the runs below it, the newest first: runs/a/version_10, runs/a/version_9",
+    }
+    for folder, hint in expected.items():
+        outcome = qgnn("report", folder)
+        assert outcome.code == 2
+        assert outcome.err.endswith(f"{folder} holds no run: there is no config.yaml in it{hint}\n")
+    shutil.rmtree(tmp_path / "runs/a")
+    shutil.rmtree(tmp_path / "runs/b/version_9")
+    assert "; did you mean runs/b/version_10?" in qgnn("report", "runs").err
+
+
+def test_the_file_of_a_study_is_no_run(qgnn, tmp_path):
+    (tmp_path / "st.json").write_text("{}")
+    outcome = qgnn("report", "st.json")
+    assert outcome.code == 2
+    assert "st.json is a file: qgnn report takes directories of runs" in outcome.err
 
 
 @pytest.mark.parametrize(

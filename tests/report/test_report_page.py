@@ -77,7 +77,7 @@ def test_every_part_is_there(page):
     text = "".join(Outline(page).texts)
     for fact in ("planetoid Cora", "2,708", "5,278 undirected", "1,433"):
         assert fact in text
-    assert "The three accuracies are those of the network of the best epoch, without drop" in text
+    assert "those of the network of the best epoch, 5 of 9, without dropout" in text
     for fact in ("75.0 %", "1,000 bytes", "8.0x smaller", "5 of 9", "bits: int2", "3.11"):
         assert fact in text
 
@@ -123,12 +123,55 @@ def test_learning_curves_say_when_they_were_measured(tmp_path):
     assert re.search(r"<h3>Accuracy</h3><p>Training nodes: in the training passes, with dr", page)
 
 
-def test_multipliers_that_are_all_zero_are_a_sentence_and_no_chart(tmp_path):
-    held = [{"step": 9, "tag": "constraint/multiplier", "first": 1, "values": [0.0, 0.0]}]
+def test_multipliers_that_are_all_zero_are_a_sentence_beside_the_violation(tmp_path):
+    held = [
+        {"step": 9, "tag": "constraint/multiplier", "first": 1, "values": [0.0, 0.0]},
+        {"step": 9, "tag": "constraint/violation", "first": 1, "values": [-0.5, -0.9]},
+    ]
     page = render_page([read_run(write_run(tmp_path / "held", diagnostics=held))])
-    (figure,) = re.findall(r"<figure>(?:(?!</figure>).)*Multipliers.*?</figure>", page)
-    assert "All are 0: the constraint has held all along." in figure
-    assert "<svg" not in figure
+    assert "Multipliers" not in headings(page)
+    (figure,) = re.findall(r"<figure>(?:(?!</figure>).)*<h3>Constraint.*?</figure>", page)
+    assert "All multipliers are 0: it has held all along." in figure
+
+
+def test_the_error_is_that_of_the_tested_network_where_the_run_noted_it(tmp_path):
+    def figure(name, results):
+        page = render_page([read_run(write_run(tmp_path / name, results=results))])
+        (found,) = re.findall(r"<figure>(?:(?!</figure>).)*<h3>Error inside.*?</figure>", page)
+        return found
+
+    observed = figure("observed", RESULTS)
+    assert "Network of the last measurement." in observed
+    assert "measured from 0.1 at 1 to 0.3 at 3" in observed
+    tested = {
+        f"quantization_error/{name}": {"first": 1, "values": [low, None, 9 * low]}
+        for name, low in (("measured", 0.01), ("sharp", 0.02))
+    }
+    noted = figure("noted", RESULTS | {"diagnostics": tested})
+    assert "Network of the best epoch, 5 of 9." in noted
+    assert "measured from 0.01 at 1 to 0.09 at 3; sharp bound from 0.02 at 1" in noted
+
+
+def test_full_precision_has_no_table_of_ranges(tmp_path):
+    full = EVALUATION | {"ranges": []}
+    page = render_page([read_run(write_run(tmp_path / "full", evaluation=full))])
+    assert "Ranges" not in headings(page)
+    assert "scale of a code</th>" not in page
+
+
+def test_like_is_compared_with_like(tmp_path):
+    """Bytes of what every network has, not of a file here and of bare weights there."""
+    few = RESULTS | {"size_bytes": {"packed": 1000, "float32": 8000, "file": 4000}}
+    full = RESULTS | {"size_bytes": {"packed": 8000, "float32": 8000, "file": None}}
+    runs = [write_run(tmp_path / "few", results=few), write_run(tmp_path / "full", results=full)]
+    page = render_page([read_run(path) for path in runs])
+    rows = re.findall(r'<tr><th scope="row">(f\w+)</th>(.*?)</tr>', page)
+    cells = {name: re.findall("<td>(.*?)</td>", row) for name, row in rows[:2]}
+    assert cells["few"][:3] == ["75.0 %", "1,000", "8.0x smaller"]
+    assert cells["full"][:3] == ["75.0 %", "8,000", "as large"]
+    assert cells["few"][5] == "2.0"  # seconds, as the heading says
+    drawn = re.findall('aria-label="Accuracy against size: .*?"', page)[0]
+    assert "few: 1,000 bytes of codes, scales and biases, 75; full: 8,000" in drawn
 
 
 def test_no_network_and_no_script(two):

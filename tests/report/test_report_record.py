@@ -34,8 +34,8 @@ def test_a_run_is_read(tmp_path):
     assert run.evaluation is not None
     assert run.evaluation.confusion == ((3, 1), (0, 4))
     assert run.snapshots["dirichlet_energy/symmetric"] == [
-        Snapshot(1, 0, (8.0, 4.0, 2.0, 1.0)),
-        Snapshot(10, 0, (9.0, 5.0, None, 2.0)),
+        Snapshot(0, (8.0, 4.0, 2.0, 1.0), 1),
+        Snapshot(0, (9.0, 5.0, None, 2.0), 10),
     ]
     assert run.curves == {}
 
@@ -49,7 +49,7 @@ def test_an_unfinished_line_is_left_out_and_a_repeated_one_counts_last(tmp_path)
     path = write_run(tmp_path / "run", diagnostics=None)
     line = '{"step": 1, "tag": "t", "first": 1, "values": [%s]}\n'
     (path / "diagnostics.jsonl").write_text(line % 1 + line % 2 + '{"step": 2, "tag": "t", "fi')
-    assert read_run(path).snapshots == {"t": [Snapshot(2, 1, (2.0,))]}
+    assert read_run(path).snapshots == {"t": [Snapshot(1, (2.0,), 2)]}
 
 
 def test_curves_come_from_all_event_files_without_repeated_steps(tmp_path):
