@@ -17,7 +17,13 @@ from qgnn_lightning.nn._unrolled_multiplier import (
     ReleasedCodePropagation,
     UnrolledMultiplierPropagation,
 )
-from qgnn_lightning.quantization import Precision, Quantizer, QuantizerName, make_quantizer
+from qgnn_lightning.quantization import (
+    Precision,
+    Quantizer,
+    QuantizerName,
+    as_precision,
+    make_quantizer,
+)
 
 MessagesName = Literal["auto", "direct", "delta_sigma"]
 PropagationName = Literal[
@@ -124,7 +130,7 @@ def make_budget(config: PropagationConfig) -> Budget:
 
 def make_propagation(
     config: PropagationConfig,
-    precision: Precision | None = None,
+    precision: Precision | str | None = None,
     quantizer: QuantizerName = "least_squares",
     momentum: float = 0.1,
 ) -> Propagation:
@@ -132,7 +138,7 @@ def make_propagation(
 
     Args:
         config: Which propagation.
-        precision: Bits of the stages; full precision by default.
+        precision: Bits of the stages, or the name of a preset; full precision by default.
         quantizer: How the stages are quantized.
         momentum: Weight of the newest range in a tracked one.
 
@@ -143,7 +149,7 @@ def make_propagation(
     def make(num_bits: int) -> Quantizer:
         return make_quantizer(quantizer, num_bits, momentum)
 
-    messages = make_messages(config, precision or Precision(), make)
+    messages = make_messages(config, as_precision(precision), make)
     if config.propagation == "personalized":
         return PersonalizedPropagation(messages, config.restart)
     if config.propagation == "powers":

@@ -13,6 +13,7 @@ from qgnn_lightning.quantization import (
     Precision,
     Quantizer,
     QuantizerName,
+    as_precision,
     make_quantizer,
     protect,
 )
@@ -34,8 +35,8 @@ class QuantizedGCNConv(nn.Module):
         in_channels: Size of the input.
         out_channels: Size of the output.
         bias: Whether there is a bias.
-        precision: Bits of the stages; full precision by default. The features have those of
-            ``activation``.
+        precision: Bits of the stages, or the name of a preset such as ``int4``; full precision by
+            default. The features have those of ``activation``.
         quantizer: How features, messages, aggregates and updates are quantized.
         weight_quantizer: How weights are quantized.
         input_quantizer: How features are quantized, where otherwise than by ``quantizer``.
@@ -48,7 +49,7 @@ class QuantizedGCNConv(nn.Module):
         ``(num_nodes, out_channels)``.
 
     Raises:
-        ValueError: If ``dropout`` is outside [0, 1).
+        ValueError: If ``dropout`` is outside [0, 1), or ``precision`` is unknown.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class QuantizedGCNConv(nn.Module):
         out_channels: int,
         *,
         bias: bool = True,
-        precision: Precision | None = None,
+        precision: Precision | str | None = None,
         quantizer: QuantizerName = "least_squares",
         weight_quantizer: QuantizerName = "learned_range",
         input_quantizer: QuantizerName | None = None,
@@ -66,7 +67,7 @@ class QuantizedGCNConv(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        bits = precision or Precision()
+        bits = as_precision(precision)
 
         def make(num_bits: int) -> Quantizer:
             return make_quantizer(quantizer, num_bits, momentum)

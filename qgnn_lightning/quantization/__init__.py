@@ -26,7 +26,12 @@ from qgnn_lightning.quantization._learned_range import LearnedRangeQuantizer
 from qgnn_lightning.quantization._learned_step import LearnedStepQuantizer
 from qgnn_lightning.quantization._least_squares import LeastSquaresQuantizer
 from qgnn_lightning.quantization._min_max import MinMaxQuantizer
-from qgnn_lightning.quantization._precision import PRESETS, Precision, make_precision
+from qgnn_lightning.quantization._precision import (
+    PRESETS,
+    Precision,
+    as_precision,
+    make_precision,
+)
 from qgnn_lightning.quantization._quantizer import Quantizer
 from qgnn_lightning.quantization._synchronization import synchronize
 
@@ -46,6 +51,7 @@ __all__ = [
     "Quantizer",
     "QuantizerName",
     "affine_codes",
+    "as_precision",
     "clipped_fraction",
     "grid_of_range",
     "make_precision",

@@ -11,6 +11,9 @@ FULL_PRECISION = 32
 class Precision:
     """Bits per stage: 1 to 8, or 32 where a stage is not quantized.
 
+    Only 2, 4 and 8 bits can be packed into a file of real integers; a network of other bits can be
+    trained and measured, with its bits simulated in float32.
+
     Args:
         input: Features that enter the network.
         weight: Weights of the linear layers.
@@ -56,6 +59,25 @@ PRESETS: dict[str, Precision] = {
     "int2": Precision.operands(2),
     "int2-paper": Precision(2, 2, 2, 2, 2, 2),
 }
+
+
+def as_precision(given: Precision | str | None) -> Precision:
+    """Bits of the stages as a layer takes them.
+
+    Args:
+        given: The bits, the name of a preset, or ``None`` for full precision.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if given is None or isinstance(given, Precision):
+        return given or Precision()
+    if isinstance(given, str) and given in PRESETS:
+        return PRESETS[given]
+    raise ValueError(
+        f"precision must be a Precision, such as Precision(weight=4, message=4), or one of "
+        f"{list(PRESETS)}, got {given!r}"
+    )
 
 
 def make_precision(preset: str, stage_bits: dict[str, int] | None = None) -> Precision:

@@ -7,7 +7,7 @@ import torch
 from random_graphs import normal, ring_with_chords
 
 from qgnn_lightning.graph import sparse_csr
-from qgnn_lightning.nn import QuantizedGCNConv
+from qgnn_lightning.nn import PropagationConfig, QuantizedGCNConv, make_propagation
 from qgnn_lightning.quantization import PRESETS, Precision
 
 NUM_NODES = 23
@@ -46,6 +46,29 @@ def test_it_starts_as_pygs_layer_does():
         assert weight.abs().max() <= limit
         assert weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.02)
     assert not QuantizedGCNConv(3, 2).bias.any()
+
+
+def test_a_preset_may_be_named():
+    def stages(precision):
+        conv = QuantizedGCNConv(6, 4, precision=precision)
+        quantizers = (conv.lin.input_quantizer, conv.lin.weight_quantizer, conv.message_quantizer)
+        return [quantizer.num_bits for quantizer in quantizers]
+
+    assert stages("int4") == stages(PRESETS["int4"]) == [4, 4, 4]
+    propagation = make_propagation(PropagationConfig(num_steps=2), "int2")
+    assert [one.num_bits for one in propagation.messages.quantizers] == [2, 2]
+
+
+@pytest.mark.parametrize("wrong", ["int3", 4, {"weight": 4}])
+def test_another_precision_is_refused_in_words(wrong):
+    for make in (
+        lambda: QuantizedGCNConv(6, 4, precision=wrong),
+        lambda: make_propagation(PropagationConfig(), wrong),
+    ):
+        with pytest.raises(ValueError, match=r"^precision must be a Precision.*, got ") as caught:
+            make()
+        assert str(caught.value).endswith(f"got {wrong!r}")
+        assert "'int4'" in str(caught.value)
 
 
 @pytest.mark.parametrize("bits", ["int8", "int4", "int2", "int2-paper"])
