@@ -131,7 +131,7 @@ class ModelTask:
         return Candidate(
             f"fake-{name}",
             "fake",
-            "our network in evaluation mode, simulated bits",
+            "our network in evaluation mode, bits simulated in float32",
             partial(self.quantized[name].fake, self.x, self.adjacency),
             4 * self.x.shape[0] * self.weights.width,
             self.weights.num_bytes,
@@ -145,7 +145,7 @@ class ModelTask:
         return Candidate(
             name,
             "packed",
-            f"packed network of {bits} bits, {packed.propagation.form.replace('_', '-')} messages",
+            f"packed network, {packed.propagation.form.replace('_', '-')} messages",
             partial(packed, self.x, self.adjacency),
             self.x.shape[0] * layout.row_bytes,
             _file_size(packed),

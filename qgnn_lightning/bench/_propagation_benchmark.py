@@ -20,6 +20,10 @@ from qgnn_lightning.quantization import Precision, Quantizer
 
 Form = Literal["direct", "delta_sigma"]
 FORMS: dict[str, Form] = {"direct": "direct", "delta": "delta_sigma"}
+_SENT = {
+    "direct": "a step sends the features themselves",
+    "delta": "a step sends the change, the rounding error fed back (delta-sigma)",
+}
 FLOAT_BYTES = 4
 #: Planes of 8 bits that an integer of 32 bits consists of.
 _PLANES = 4
@@ -154,7 +158,8 @@ class PropagationTask:
 
     def _fake(self, num_bits: int, form: str) -> Candidate:
         run = partial(self._quantized(num_bits, form), self.x, self.adjacency)
-        name, text = f"fake-int{num_bits}-{form}", "our layer in evaluation mode, simulated bits"
+        name = f"fake-int{num_bits}-{form}"
+        text = "our layer in evaluation mode, bits simulated in float32"
         return Candidate(name, "fake", text, run, self._float_bytes)
 
     @cached_property
@@ -182,7 +187,7 @@ class PropagationTask:
         return Candidate(
             f"int{num_bits}-{form}",
             "packed",
-            f"packed integers of {num_bits} bits, all steps in one call",
+            f"packed integers; {_SENT[form]}",
             run,
             self.x.shape[0] * layout.row_bytes,
             twin=partial(layer, self.x, self.adjacency),

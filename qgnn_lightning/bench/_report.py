@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import torch
@@ -10,6 +11,7 @@ from qgnn_lightning.bench._measure import Outcome
 from qgnn_lightning.bench._record import Benchmark, kernel_description
 
 _NONE = "-"
+_BITS = re.compile(r"int[248]\b")
 
 
 def report(benchmark: Benchmark) -> str:
@@ -74,9 +76,13 @@ def _parts(benchmark: Benchmark) -> str:
 
 def _notes(benchmark: Benchmark) -> str:
     fastest = benchmark.fastest_float32
-    lines = [f"{one.candidate.name}: {one.candidate.description}" for one in _explained(benchmark)]
+    lines = _legend(benchmark.outcomes)
     if fastest is not None:
         lines.append(f"vs fp32: speed relative to {fastest.candidate.name}, the fastest FP32 here")
+    if _is_slow(benchmark):
+        lines.append(
+            "packed below 1x: expected on small graphs, whose float features fit a cache too"
+        )
     lines.append("max dev, rel. err: against float64, largest difference and |H - H*| / |H*|")
     lines.append("peak+: most resident memory that one call added, its result included")
     counts = {len(one.timing.seconds) for one in benchmark.outcomes}
@@ -85,9 +91,19 @@ def _notes(benchmark: Benchmark) -> str:
     return "\n".join([*lines, *benchmark.notes, *_equality(benchmark)])
 
 
-def _explained(benchmark: Benchmark) -> list[Outcome]:
-    families = ("fp32", "control")
-    return [one for one in benchmark.outcomes if one.candidate.family in families]
+def _legend(outcomes: Sequence[Outcome]) -> list[str]:
+    """What each candidate does; those that differ in their bits only are one name, ``int?``."""
+    names: dict[str, dict[str, None]] = {}
+    for one in outcomes:
+        name = _BITS.sub("int?", one.candidate.name)
+        names.setdefault(one.candidate.description, {})[name] = None
+    return [f"{', '.join(same)}: {description}" for description, same in names.items()]
+
+
+def _is_slow(benchmark: Benchmark) -> bool:
+    """Whether a packed candidate is slower than the fastest FP32 path."""
+    packed = [one for one in benchmark.outcomes if one.candidate.family == "packed"]
+    return any((benchmark.ratio(one) or 1) < 1 for one in packed)
 
 
 def _equality(benchmark: Benchmark) -> list[str]:

@@ -100,16 +100,14 @@ def bench_parser() -> argparse.ArgumentParser:
         "propagate",
         help="K propagation steps",
         prog="qgnn bench propagate",
-        epilog="Without a size and without --candidates it takes half a minute: "
-        + ", ".join(f"--{name} {value}" for name, value in _QUICK.items() if name != "candidates")
-        + ", and the candidates that matter most. With any of these options the others have the "
-        "defaults above, and all candidates are measured.",
+        epilog="Without any of --num_nodes, --num_edges, --num_features and --candidates it is a "
+        "first look, on a smaller graph and in half a minute.",
     )
-    _add_common(propagate)
-    _add_propagation(propagate, defaults=True)
+    _add_common(propagate, quick=True)
+    _add_propagation(propagate, propagate=True)
     model = modes.add_parser("model", help="a whole network", prog="qgnn bench model")
-    _add_common(model)
-    _add_propagation(model, defaults=False)
+    _add_common(model, quick=False)
+    _add_propagation(model, propagate=False)
     model.add_argument(
         "--data",
         type=Path,
@@ -134,24 +132,36 @@ def _shape_help(name: str) -> str:
     return f"of the random network (default {text})"
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_common(parser: argparse.ArgumentParser, *, quick: bool) -> None:
     add = parser.add_argument
-    nodes, edges = _GRAPH.values()
-    add("--num_nodes", type=_whole(2), metavar="N", help=f"default {nodes}")
-    add("--num_edges", type=_whole(1), metavar="N", help=f"undirected edges (default {edges})")
+    nodes, edges = (_default(name, value, quick=quick) for name, value in _GRAPH.items())
+    which = f"; {_default('candidates', 'all', quick=True)}" if quick else ""
+    add("--num_nodes", type=_whole(2), metavar="N", help=nodes)
+    add("--num_edges", type=_whole(1), metavar="N", help=f"undirected edges; {edges}")
     add("--graph", choices=GRAPHS, default="uniform", help="kind of graph (default %(default)s)")
     add("--seed", type=_whole(0), default=0, metavar="N", help="of graph and features (default 0)")
     add("--threads", type=_whole(1), default=num_cpus(), metavar="N", help="default %(default)s")
     add("--repeats", type=_whole(1), default=7, metavar="N", help="timed calls (default 7)")
-    add("--candidates", nargs="+", metavar="NAME", help="only these; patterns such as 'fp32-*'")
+    names = f"only these; patterns such as 'fp32-*'{which}"
+    add("--candidates", nargs="+", metavar="NAME", help=names)
     add("--json", type=Path, metavar="FILE", help="write everything to this file")
     add("--plot", type=Path, metavar="FILE", help=f"bar chart, {' or '.join(CHART_SUFFIXES)}")
 
 
-def _add_propagation(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
+def _default(name: str, value: object, *, quick: bool) -> str:
+    """A default in words; where there is a first look, that of it too."""
+    if not quick or name not in _QUICK:
+        return f"default {value}"
+    first = _QUICK[name]
+    first = " ".join(first) if isinstance(first, list) else first
+    return f"default {first} in the first look, else {value}"
+
+
+def _add_propagation(parser: argparse.ArgumentParser, *, propagate: bool) -> None:
     def add(name: str, **kwargs: Any) -> None:
-        default = _SHAPE[name] if defaults and name not in _QUICK else None
-        parser.add_argument(f"--{name}", default=default, help=f"default {_SHAPE[name]}", **kwargs)
+        default = _SHAPE[name] if propagate and name not in _QUICK else None
+        text = _default(name, _SHAPE[name], quick=propagate)
+        parser.add_argument(f"--{name}", default=default, help=text, **kwargs)
 
     add("num_features", type=_whole(1), metavar="N")
     add("num_steps", type=_whole(1), metavar="N")

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from qgnn_lightning.bench import random_graph
+from qgnn_lightning.bench import Benchmark, Candidate, Outcome, random_graph, report
+from qgnn_lightning.bench._measure import FirstCall, Timing
 from qgnn_lightning.cli import _bench as bench_module
 from qgnn_lightning.cli._bench import PackedDiffersError, run_bench
 from qgnn_lightning.cli._bench_options import parse_options
@@ -42,6 +44,10 @@ def test_propagate_prints_a_table_and_writes_its_files(tmp_path, capsys, monkeyp
     assert "1 thread; packed kernels: " in printed.out
     assert "packed = fake-quantized, bit for bit: 6 of 6 (max deviation 0)" in printed.out
     assert max(len(line) for line in printed.out.splitlines() if "written" not in line) <= 100
+    table, *_, legend = printed.out.split("\n\n")[1:]
+    for line in table.splitlines()[1:]:
+        name = re.sub("int[248]", "int?", line.split()[0])
+        assert re.search(rf"^(.*, )?{re.escape(name)}(, .*)?: ", legend, re.MULTILINE), name
     stored = json.loads((tmp_path / "out.json").read_text())
     assert stored["command"].startswith("qgnn bench propagate --num_nodes=60")
     assert stored["environment"]["threads"] == 1
@@ -66,6 +72,32 @@ def test_only_what_is_asked_for_without_a_size_is_small(options, sizes):
     assert "fp32-sum" in (found.candidates or []) or not found.quick
     model = parse_options(["model"])
     assert (model.num_nodes, model.num_features, model.quick) == (169_343, 128, False)
+
+
+def test_the_help_has_the_defaults_that_are_taken(capsys):
+    with pytest.raises(SystemExit):
+        parse_options(["propagate", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for name, first, other in (("nodes", 60_000, 169_343), ("edges", 410_000, 1_157_799)):
+        assert re.search(
+            rf"--num_{name} N [^-]*default {first} in the first look, else {other}", text
+        )
+    assert "--num_features N default 64 in the first look, else 128" in text
+    with pytest.raises(SystemExit):
+        parse_options(["model", "--help"])
+    assert "first look" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("packed_seconds", "said"), [(2.0, True), (0.5, False)])
+def test_what_to_expect_of_small_graphs_is_said_where_packed_is_slower(packed_seconds, said):
+    def outcome(name, family, seconds):
+        candidate = Candidate(name, family, f"what {name} does", lambda: None, 8)
+        return Outcome(candidate, FirstCall(), Timing((seconds,)), {})
+
+    settings = {"graph": "uniform", "num_features": 4, "num_steps": 2}
+    outcomes = [outcome("fp32-bag", "fp32", 1.0), outcome("int2-delta", "packed", packed_seconds)]
+    text = report(Benchmark("propagate", settings, 3, 7, outcomes))
+    assert ("packed below 1x: expected on small graphs" in text) == said
 
 
 def test_a_first_look_says_so(capsys, monkeypatch):
