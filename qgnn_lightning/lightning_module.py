@@ -61,7 +61,8 @@ class NodeClassifier(LightningModule):
     Args:
         bits: Preset of the bits per stage: ``float32``, ``int8``, ``int4``, ``int2`` or
             ``int2-paper``.
-        stage_bits: Bits of single stages, which override the preset's.
+        stage_bits: Bits of single stages, 1 to 8 or 32, which override the preset's. What is to be
+            packed needs 2, 4 or 8.
         hidden_features: Width of the hidden layer.
         dropout: Probability to drop a quantized feature of a linear layer, in [0, 1).
         order: ``encode``: to class scores, then propagate; ``embed``: propagate hidden

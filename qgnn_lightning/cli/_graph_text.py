@@ -44,6 +44,11 @@ def _remarks(found: GraphStatistics, names: Sequence[str]) -> list[str]:
     remarks = []
     if not found.num_edges:
         remarks.append("there are no edges: nothing is learned from neighbours")
+    if found.directed:
+        remarks.append(
+            "the graph is directed, nodes receive along its edges one way only: if it is meant to "
+            "be undirected, list both directions of every edge"
+        )
     small = [name for name, size in zip(names, found.class_sizes, strict=True) if 0 < size <= 2]
     if small:
         shown = ", ".join(map(printable, small[:5])) + (", ..." if len(small) > 5 else "")

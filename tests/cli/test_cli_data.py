@@ -162,6 +162,13 @@ def test_an_npz_file(qgnn, tmp_path):
     outcome = qgnn("data", "check", "g.npz")
     assert outcome.code == 0, outcome.err
     assert "1 directed" in outcome.out
+    remark = "note           the graph is directed, nodes receive along its edges one way only: if"
+    assert outcome.out.count(remark) == 1
+    arrays["edge_index"] = np.array([[0, 1], [1, 0]])
+    np.savez(tmp_path / "g.npz", **arrays)
+    both = qgnn("data", "check", "g.npz").out
+    assert "1 undirected" in both
+    assert "directed, nodes" not in both
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
