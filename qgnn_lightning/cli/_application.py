@@ -6,15 +6,22 @@ import sys
 import time
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
 from qgnn_lightning.callbacks import BEST_ACCURACY, Subject, measure_all
+from qgnn_lightning.cli._continuation import (
+    again_after_loss,
+    how_to_go_on,
+    where_it_goes_on,
+)
 from qgnn_lightning.cli._errors import UsageError, describe
 from qgnn_lightning.cli._preparation import Preparation
 from qgnn_lightning.cli._processes import LostProcessError, is_first, is_lost_process
 from qgnn_lightning.cli._quiet import quiet
+from qgnn_lightning.cli._refusals import with_full_names
 from qgnn_lightning.cli._remarks import hint_at_features, note, remarks_on_training
 from qgnn_lightning.cli._report import metrics_table, plan_table, results_table
 from qgnn_lightning.cli._run_place import experiment_folder
@@ -25,6 +32,7 @@ from qgnn_lightning.run import (
     CheckpointError,
     PackedExport,
     RunDirectory,
+    RunLogger,
     Stopped,
     Trial,
     environment,
@@ -98,12 +106,13 @@ class Application(Preparation):
             if self.ckpt_path is not None and not self._random_state.in_use:
                 why = "it is damaged, or comes from another version"
                 if not isinstance(error, _OF_UNCHECKED_VALUES):
-                    why = describe(error)
+                    why = with_full_names(describe(error), self.options)
                 raise CheckpointError(
-                    f"ckpt_path {self.ckpt_path} cannot be continued: {why}"
+                    f"{self._checkpoint_name} cannot be continued: {why}"
                 ) from error
             if self.trainer.world_size > 1 and is_lost_process(error):
-                raise LostProcessError(self._lost(error)) from error
+                again = again_after_loss(self._run)
+                raise LostProcessError(f"{again} ({error})") from error
             raise
         if self._run is not None:
             # Before the test, which reads the times of another checkpoint.
@@ -117,44 +126,29 @@ class Application(Preparation):
     def _announce(self, run: RunDirectory) -> None:
         self._say(f"run directory  {run.path}")
         if self.ckpt_path is not None:
-            self._say(self._where_it_goes_on())
+            done, wanted = self.stored_epochs, self.trainer.max_epochs
+            self._say(where_it_goes_on(done, wanted, self.stored_step))
         for remark in remarks_on_training(self.options, self.datamodule.graph):
             self._say(note(remark))
-
-    def _where_it_goes_on(self) -> str:
-        done, wanted = self.stored_epochs, self.trainer.max_epochs
-        if done is not None and done == wanted:
-            return (
-                f"nothing to do  all {done:,} epochs are done, only the test is repeated: "
-                "a larger --trainer.max_epochs trains on"
-            )
-        return f"going on       after optimizer step {self.stored_step:,}"
 
     def _try(self, model: NodeClassifier, datamodule: GraphDataModule) -> None:
         """Print what a training would take; several devices are not tried."""
         plan, trial = plan_training(model, datamodule.graph), Trial()
         if self.trainer.world_size == 1:
             self.trainer.callbacks.append(trial)  # type: ignore[attr-defined]
-            self.trainer.fit(model, datamodule=datamodule)
+            with TemporaryDirectory() as logs:  # logging takes as long as a step on a small graph
+                if self.options["trainer"]["logger"] in (None, True):
+                    self.trainer.loggers = [RunLogger(Path(logs) / "run")]
+                self.trainer.fit(model, datamodule=datamodule)
         if is_first():
             place = self.options["run_dir"] or experiment_folder(self.options) / "version_N"
             print(plan_table(plan, self.trainer.max_epochs, trial, str(place)))
 
-    def _lost(self, error: Exception) -> str:
-        saved = self._run is not None and self._run.last.is_file()
-        again = f"qgnn fit {self._run.how_to_continue}" if self._run and saved else "qgnn fit"
-        return f"another process of this run has ended; go on with: {again} ({error})"
-
     def _say_how_to_go_on(self, stop: Stopped) -> None:
-        if not is_first():
-            return
-        then = "no checkpoint was written"
-        if self._run is not None and self._run.last.is_file():
-            then = (
-                f"go on with: qgnn fit {self._run.how_to_continue}, or with the same command and "
-                f"--run_dir {self._run.path} --resume auto"
-            )
-        print(f"qgnn fit: stopped by {stop.name}; {then}", file=sys.stderr)
+        if is_first():
+            again = how_to_go_on(self._run, self.options)
+            after = f"after epoch {self.trainer.current_epoch} of {self.trainer.max_epochs}"
+            print(f"qgnn fit: stopped by {stop.name} {after}; {again}", file=sys.stderr)
 
     def _finish(self, run: RunDirectory, seconds: float, of_session: float) -> None:
         """Test the best epoch, write and print the results.
@@ -198,6 +192,8 @@ class Application(Preparation):
         self._say(f"results        {run.results}")
         if self._export is not None:
             self._write_packed(self._export, run)
+        elif results["size_bytes"]["file"] is not None:
+            self._say(f"pack           qgnn export {run.best} -o model.safetensors")
         self._say(f"report         qgnn report {run.path}")
         curves = run.path.parent if run.path.name.startswith("version_") else run.path
         self._say(f"curves         tensorboard --logdir {curves}")

@@ -16,4 +16,4 @@ class ArgumentParser(argparse.ArgumentParser):
         super().__init__(*args, **{**kwargs, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(re.sub(r"^argument (?:-\w/)?(--\w+|\w+): ", r"\1: ", message))
+        raise UsageError(re.sub(r"^argument ((?:-\w/)?--\w+|\w+): ", r"\1: ", message))

@@ -19,26 +19,28 @@ from qgnn_lightning.callbacks import (
     QuantizationError,
     TensorBoardLayout,
 )
+from qgnn_lightning.cli._agreement import check_agreement
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._help import format_topic, help_topic
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.cli._prediction_options import add_predictions
 from qgnn_lightning.cli._refusals import made_of_options
+from qgnn_lightning.cli._run_place import named_directory
 from qgnn_lightning.cli._stored_arguments import (
-    check_agreement,
     check_drawn,
     check_epochs,
     check_network,
     check_progress,
+    check_teacher_is_named,
     epochs_done,
     load_checkpoint,
     model_arguments,
     trained_classes,
 )
-from qgnn_lightning.cli._trainer_options import check_trainer
+from qgnn_lightning.cli._trainer_options import check_accelerator, check_trainer
 from qgnn_lightning.data import GraphDataModule, TrainedClasses
 from qgnn_lightning.lightning_module import NodeClassifier
-from qgnn_lightning.run import DataArguments, RunDirectory
+from qgnn_lightning.run import DataArguments
 
 Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)])
 
@@ -88,6 +90,7 @@ class CommandLine(LightningCLI):
     def __init__(self, arguments: list[str]) -> None:
         self._command = arguments[0]
         self.stored_step = 0  # of the checkpoint to go on from
+        self._checkpoint_name = ""  # as errors call it
         self.stored_epochs: int | None = None
         self._stored_classes: TrainedClasses | None = None
         super().__init__(
@@ -124,7 +127,11 @@ class CommandLine(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the observers, each with its options."""
         parser.add_argument(
-            "--observers", type=bool, default=True, help="Whether anything is observed at all."
+            "--observers",
+            type=bool,
+            default=True,
+            help="Whether energy, quantization error, "
+            "multipliers and figures are recorded while training; without, it is faster.",
         )
         for name, observer in _OBSERVERS.items():
             parser.add_lightning_class_args(observer, name)
@@ -144,7 +151,8 @@ class CommandLine(LightningCLI):
                 "--run_dir",
                 type=str | None,
                 default=None,
-                help="Directory of the run; by default runs/DATA_BITS/version_N.",
+                help="Directory of the run; by default runs/DATA_BITS/version_N, where DATA "
+                "is the graph's name, or source and folder of your own files.",
             )
             parser.add_argument(
                 "--resume",
@@ -187,8 +195,10 @@ class CommandLine(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Take the arguments in a checkpoint that were not typed."""
         command = self.config["subcommand"]
+        option = "--ckpt_path"
         if command == "fit" and self.config[command]["resume"] == "auto":
             self._find_last_checkpoint()
+            option = "checkpoint"
         path = self.config[command]["ckpt_path"]
         if path is None:
             if command != "fit":
@@ -197,26 +207,27 @@ class CommandLine(LightningCLI):
                     f"--ckpt_path is needed: the checkpoint of a trained network{packed}"
                 )
             return
-        checkpoint = load_checkpoint(Path(path))
+        checkpoint = load_checkpoint(Path(path), option)
+        self._checkpoint_name = name = f"{option} {path}"
         self.stored_step = checkpoint["global_step"]
-        model, data = model_arguments(checkpoint), DataArguments.stored(checkpoint)
+        model, data = model_arguments(checkpoint, name), DataArguments.stored(checkpoint)
         typed = self._typed_section("model")
         check_agreement(model, typed)
         teacher = model.pop("teacher_ckpt", None)
         if command == "fit":
-            check_progress(checkpoint, f"ckpt_path {path}")
+            check_progress(checkpoint, name)
             self.stored_epochs = epochs_done(checkpoint)
-            check_epochs(self.stored_epochs, self.config[command]["trainer"]["max_epochs"], path)
+            check_epochs(self.stored_epochs, self.config[command]["trainer"]["max_epochs"], name)
             if teacher is not None:
-                _check_teacher_is_named(typed, path)
+                check_teacher_is_named(typed, name)
         stored = {"model": _without(model, typed), "data": self._stored_data(data)}
-        check_drawn(stored["data"], self._typed_section("data"), path)
+        check_drawn(stored["data"], self._typed_section("data"), name)
         try:
             self.config = self.parser.parse_object({command: stored}, self.config)
         except UsageError as error:
-            raise UsageError(f"ckpt_path {path} holds a wrong argument: {error}") from error
-        check_network(model, checkpoint["state_dict"], f"ckpt_path {path}")
-        self._stored_classes = trained_classes(checkpoint, f"ckpt_path {path}")
+            raise UsageError(f"{name} holds a wrong argument: {error}") from error
+        check_network(model, checkpoint["state_dict"], name)
+        self._stored_classes = trained_classes(checkpoint, name)
 
     def _find_last_checkpoint(self) -> None:
         options = self.config["fit"]
@@ -224,7 +235,7 @@ class CommandLine(LightningCLI):
             raise UsageError("--resume auto needs --run_dir, the directory of the run")
         if options["ckpt_path"] is not None:
             raise UsageError("--resume auto finds the checkpoint itself: leave out --ckpt_path")
-        last = RunDirectory(Path(options["run_dir"]).expanduser()).last
+        last = named_directory(options).last
         if last.is_file():
             options["ckpt_path"] = str(last)
 
@@ -240,6 +251,7 @@ class CommandLine(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Make the data module, the model and the trainer; values that they refuse are wrong."""
+        check_accelerator(self.options["trainer"]["accelerator"])
         if self.subcommand == "fit":
             check_trainer(self.options["trainer"])
         with made_of_options(self.options):
@@ -276,15 +288,6 @@ class CommandLine(LightningCLI):
         """The checkpoint that is continued or used."""
         path: str | None = self.options["ckpt_path"]
         return path
-
-
-def _check_teacher_is_named(typed: Mapping[str, Any], path: str) -> None:
-    """A checkpoint from elsewhere names no file that is read."""
-    if typed.get("teacher_ckpt") is None:
-        raise UsageError(
-            f"ckpt_path {path} learned from a teacher: name its checkpoint with "
-            "--model.teacher_ckpt, or continue with -c and the config.yaml of the run"
-        )
 
 
 def _without(arguments: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def check_config_files(arguments: Sequence[str]) -> None:
     for given in _config_files(arguments):
         path = Path(given)
         if path.is_file():
-            _check(path)
+            read_config(path)
         elif path.exists():
             raise UsageError(f"--config: Path is not a file: {given}")
         elif isinstance(_as_yaml(given), str):  # and not options as they stand in a file
@@ -50,7 +50,15 @@ def _as_yaml(text: str) -> Any:
         return text
 
 
-def _check(path: Path) -> None:
+def read_config(path: Path) -> dict[str, Any]:
+    """The options in a configuration file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UsageError: If it does not hold options.
+    """
     text = ""
     try:
         text = path.read_text(encoding="utf-8")
@@ -68,6 +76,7 @@ def _check(path: Path) -> None:
                 f"{path}: {section} must hold options such as '{section}.NAME: VALUE', "
                 f"got {content[section]!r}"
             )
+    return content
 
 
 def _place(error: yaml.YAMLError, text: str) -> str:

@@ -13,7 +13,6 @@ from qgnn_lightning.cli._errors import UsageError
 _USED: dict[str, tuple[str, ...]] = {
     "run": (
         *("--config", "--run_dir", "--resume", "--ckpt_path", "--export"),
-        *("--output", "--every_probability"),
         *("--dry_run", "--quiet", "--seed_everything", "--observers"),
     ),
     "data": (*("--data.source", "--data.name", "--data.root", "--data.split", "--data.batching"),),
@@ -23,6 +22,13 @@ _USED: dict[str, tuple[str, ...]] = {
         *("--model.consistency", "--model.learning_rate"),
     ),
     "trainer": ("--trainer.max_epochs", "--trainer.accelerator", "--trainer.devices"),
+}
+#: The same of the commands that take a trained network, whose checkpoint decides the model.
+_USED_OF_TRAINED: dict[str, tuple[str, ...]] = {
+    "network": ("--ckpt_path",),
+    "data": ("--config", "--data.source", "--data.name", "--data.root", "--data.split"),
+    "output": ("--output", "--every_probability"),
+    "trainer": ("--trainer.accelerator",),
 }
 _GROUPS = ("data", "model", "trainer")
 _TOPICS = ("all", *_GROUPS, "observers")
@@ -99,15 +105,16 @@ def _belongs(topic: str) -> Callable[[str], bool]:
 def _brief(parser: argparse.ArgumentParser, command: str) -> Iterator[str]:
     """A line for each option that people use, and what it does in one sentence."""
     yield f"usage: qgnn {command} [-c CONFIG ...] [--OPTION VALUE ...]"
-    for title, options in _USED.items():
-        yield f"\n{title}:"
-        for option in options:
-            action = parser._option_string_actions.get(option)
-            if action is not None:
-                yield f"  {_option(option, action)}"
-                yield textwrap.fill(
-                    _sentence(action), _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
-                )
+    for title, options in (_USED if command == "fit" else _USED_OF_TRAINED).items():
+        known = [one for one in options if one in parser._option_string_actions]
+        if known:
+            yield f"\n{title}:"
+        for option in known:
+            action = parser._option_string_actions[option]
+            yield f"  {_option(option, action)}"
+            yield textwrap.fill(
+                _sentence(action), _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+            )
     yield _EPILOG.format(command=command)
 
 

@@ -50,9 +50,9 @@ def run_report(arguments: list[str]) -> None:
     options = report_parser().parse_args(arguments)
     output: Path = options.output
     if output.suffix not in _SUFFIXES:
-        raise UsageError(f"--output must end in {' or '.join(_SUFFIXES)}, got {output.name!r}")
+        raise UsageError(f"-o/--output must end in {' or '.join(_SUFFIXES)}, got {output.name!r}")
     if not output.parent.is_dir():
-        raise UsageError(f"--output: there is no folder {output.parent}")
+        raise UsageError(f"-o/--output: there is no folder {output.parent}")
     page = render_page([read_run(path) for path in options.runs]).encode(errors="replace")
     with atomic_path(output) as file:
         file.write_bytes(page)

@@ -56,7 +56,7 @@ usage: qgnn COMMAND [options]
 Train and run deep graph neural networks with 8, 4 or 2 bits per number.
 
 commands:
-{chr(10).join(f"  {name:10} {text}" for name, text in COMMANDS.items())}
+{chr(10).join(f"  {name:12} {text}" for name, text in COMMANDS.items())}
 
 options:
   -h, --help  show this help; `qgnn COMMAND --help` explains the options of a command
@@ -68,7 +68,7 @@ exit codes:
   130 stopped by Ctrl-C, 138 by SIGUSR1, 143 by SIGTERM
 
 examples:
-  qgnn fit                        (handwritten digits at 2 bits, no download)
+  qgnn fit   (handwritten digits at 2 bits, no download)
   qgnn fit -c configs/experiment/cora_int2.yaml --dry_run
   qgnn fit -c configs/data/cora.yaml -c configs/model/int4.yaml --model.num_steps 64
   qgnn seeds -c configs/experiment/cora_int2.yaml --seeds 10

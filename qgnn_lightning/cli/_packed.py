@@ -17,6 +17,7 @@ from qgnn_lightning.cli._stored_arguments import (
 from qgnn_lightning.cli._terminal import printable
 from qgnn_lightning.deploy import (
     Part,
+    check_packable,
     describe_network,
     describe_packed,
     freeze,
@@ -36,11 +37,15 @@ def write_packed(checkpoint: Path, output: Path) -> None:
         output: The file.
 
     Raises:
-        UsageError: If it is not a checkpoint of this program.
+        UsageError: If it is not a checkpoint of this program, or its network cannot be packed.
     """
     stored = load_checkpoint(checkpoint, "checkpoint")
     network = _network_in(stored, f"checkpoint {checkpoint}")
     classes = trained_classes(stored, f"checkpoint {checkpoint}")
+    try:
+        check_packable(network)
+    except ValueError as error:
+        raise UsageError(f"checkpoint {checkpoint}: {error}") from error
     save_packed(freeze(network, classes.names), output)
     size = output.stat().st_size
     print(f"{output}: {size:,} bytes, {beside_float32(size, float32_size(network))}")
@@ -68,10 +73,13 @@ def print_parts(path: Path) -> None:
         UsageError: If it is not a checkpoint of this program.
     """
     network = trained_network(path)
-    print(parts_table(describe_network(network)))
+    print(parts_table(describe_network(network), "float32 bytes"))
     packed = file_size(network)
     if packed is not None:
-        print(f"packed file: {packed:,} bytes")
+        print(
+            "weights in a checkpoint are float32, bits and scale are those of their codes; as a "
+            f"packed file (qgnn export): {packed:,} bytes"
+        )
 
 
 def _with_header(parts: list[Part], path: Path) -> list[Part]:
@@ -94,7 +102,7 @@ def trained_network(path: Path, option: str = "checkpoint") -> GraphNetwork:
 
 
 def _network_in(checkpoint: Mapping[str, Any], name: str) -> GraphNetwork:
-    arguments = model_arguments(checkpoint)
+    arguments = model_arguments(checkpoint, name)
     if not arguments.get("num_features") or not arguments.get("num_classes"):
         raise UsageError(f"{name} does not say the sizes of its network")
     check_network(arguments, checkpoint["state_dict"], name)
@@ -103,18 +111,19 @@ def _network_in(checkpoint: Mapping[str, Any], name: str) -> GraphNetwork:
     return model.network.eval()
 
 
-def parts_table(parts: list[Part]) -> str:
+def parts_table(parts: list[Part], size: str = "bytes") -> str:
     """Parts as aligned text.
 
     Args:
         parts: One row each.
+        size: Title of the column with their sizes.
     """
-    rows = [("part", "bits", "scale", "shape", "bytes")]
+    rows = [("part", "bits", "scale", "shape", size)]
     for part in parts:
         shape = " x ".join(map(str, part.shape))
-        size = f"{part.num_bytes:,}" if part.num_bytes else ""
+        num_bytes = f"{part.num_bytes:,}" if part.num_bytes else ""
         bits = "" if part.bits is None else str(part.bits)
-        rows.append((part.name, bits, part.scale, shape, size))
+        rows.append((part.name, bits, part.scale, shape, num_bytes))
     total = sum(part.num_bytes for part in parts)
     rows.append(("in all", "", "", "", f"{total:,}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -24,9 +24,9 @@ def run_export(arguments: list[str]) -> None:
     options = export_parser().parse_args(arguments)
     output: Path = options.output
     if output.suffix != PACKED_SUFFIX:
-        raise UsageError(f"--output must end in {PACKED_SUFFIX}, got {output.name!r}")
+        raise UsageError(f"-o/--output must end in {PACKED_SUFFIX}, got {output.name!r}")
     if not output.parent.is_dir():
-        raise UsageError(f"--output: there is no folder {output.parent}")
+        raise UsageError(f"-o/--output: there is no folder {output.parent}")
     with loading(quiet=False):
         from qgnn_lightning.cli._packed import write_packed
     write_packed(options.checkpoint, output)

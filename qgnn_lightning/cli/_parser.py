@@ -6,6 +6,7 @@ import difflib
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
@@ -35,7 +36,18 @@ _REWRITES = (
     (r"\bstr\b(?=.*, got )", "a text"),
     (r", got None$", ", got nothing (null)"),
 )  # fmt: skip
-_UNKNOWN = re.compile(r"unrecognized arguments: (?:--)?([\w.]+)|accept option '([\w.]+)'")
+_UNKNOWN = re.compile(r"unrecognized arguments: (?:--)?([^\s=-][^\s=]*)|accept option '([\w.]+)'")
+_CHOICES = re.compile(r"must be one of (.*), got (\S+)$")
+#: Least likeness of a choice and what was typed.
+_CLOSE = 0.6
+#: What a file is named with.
+_OF_ENDINGS = {
+    ".npz": "--data.source npz --data.root",
+    ".yaml": "-c",
+    ".yml": "-c",
+    ".ckpt": "--ckpt_path",
+    ".safetensors": "--packed",
+}
 _OPTIMIZER = (
     "the optimizer is always Adam: set --model.learning_rate, --model.weight_decay, "
     "--model.range_learning_rate and --model.lr_decay"
@@ -69,7 +81,30 @@ def clean(message: str) -> str:
     """The parser's message in the words of a command line."""
     for pattern, replacement in _REWRITES:
         message = re.sub(pattern, replacement, message, flags=re.DOTALL)
-    return message
+    return message + _close_choice(message)
+
+
+def _close_choice(message: str) -> str:
+    """The one of some choices that was probably meant, as the end of a message, or nothing."""
+    found = _CHOICES.search(message)
+    if found is None:
+        return ""
+    likeness = {
+        choice: difflib.SequenceMatcher(None, found[2], choice).ratio()
+        for choice in re.findall(r"'([^']*)'", found[1])
+    }
+    best, second = sorted(likeness, key=likeness.__getitem__, reverse=True)[:2]
+    is_close = likeness[best] >= _CLOSE or found[2] in best
+    return f": did you mean {best}?" if is_close and likeness[best] > likeness[second] else ""
+
+
+def _named_by(word: str) -> str:
+    """The option that a word without one was probably meant for, as the end of a message."""
+    path = Path(word).expanduser()
+    if path.is_dir():
+        return f": did you mean --data.source files --data.root {word}?"
+    option = _OF_ENDINGS.get(path.suffix) if path.is_file() else None
+    return f": did you mean {option} {word}?" if option else " (see --help)"
 
 
 def with_suggestion(message: str, options: Iterable[str]) -> str:
@@ -83,6 +118,8 @@ def with_suggestion(message: str, options: Iterable[str]) -> str:
     if found is None:
         return message
     name = found[1] or found[2]
+    if found[1] and f"--{name}" not in message:
+        return f"{message}{_named_by(found[1])}"
     if name.split(".")[0] in ("optimizer", "lr_scheduler"):
         return f"unknown option --{name}: {_OPTIMIZER}"
     close = difflib.get_close_matches(f"--{name}", list(options), n=1, cutoff=0.75)

@@ -15,7 +15,8 @@ from qgnn_lightning.cli._command_line import CommandLine
 from qgnn_lightning.cli._packed import trained_network
 from qgnn_lightning.cli._processes import is_first
 from qgnn_lightning.cli._refusals import made_of_options, named_in_full
-from qgnn_lightning.cli._run_place import make_run_directory, take_over
+from qgnn_lightning.cli._run_place import make_run_directory, named_directory, take_over
+from qgnn_lightning.cli._started_run import check_started_with
 from qgnn_lightning.deploy import check_packable
 from qgnn_lightning.run import (
     BestCheckpoint,
@@ -101,6 +102,8 @@ class Preparation(CommandLine):
                 kwargs |= {"enable_checkpointing": False, "min_epochs": None, "min_steps": None}
         else:
             self._check_teacher()
+            if self.options["resume"] == "auto":
+                check_started_with(named_directory(self.options), self.plain_config)
             self._run = make_run_directory(self.options, self._checkpoint)
             kwargs |= self._run_arguments(self._run)
         return super().instantiate_trainer(**kwargs)
@@ -174,7 +177,7 @@ class Preparation(CommandLine):
         """Read the teacher's checkpoint before a directory is made."""
         teacher = self.options["model"]["teacher_ckpt"]
         if teacher is not None:
-            trained_network(Path(teacher), "teacher_ckpt")
+            trained_network(Path(teacher), "--model.teacher_ckpt")
 
     def _write_config(self, run: RunDirectory) -> None:
         with atomic_path(run.config) as file:

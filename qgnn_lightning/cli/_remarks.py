@@ -9,7 +9,7 @@ from qgnn_lightning.data import ColumnSizes, GraphBatch, column_sizes
 from qgnn_lightning.quantization import make_precision
 
 #: Sources of files that nobody has prepared for a network yet.
-_OWN_FILES = ("files", "npz", "npy")
+OWN_FILES = ("files", "npz", "npy")
 #: Eight bits keep what is a 500th of the range.
 _FEW_BITS = 4
 #: Numbers that are looked through in a moment; more of them may be on the disk.
@@ -82,7 +82,7 @@ def remarks_on_training(options: Mapping[str, Any], graph: GraphBatch) -> list[s
         options: The options of ``fit``.
         graph: The graph.
     """
-    if options["data"]["source"] not in _OWN_FILES:
+    if options["data"]["source"] not in OWN_FILES:
         return []
     empty = remark_on_classes(graph.y[graph.y >= 0].bincount().tolist())
     remarks = [] if empty is None else [empty]

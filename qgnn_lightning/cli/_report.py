@@ -10,11 +10,12 @@ from qgnn_lightning.run import TrainingPlan, Trial
 def _describe_network(summary: dict[str, Any]) -> str:
     """Bits, messages and size in one line."""
     bits = {stage: number for stage, number in summary["bits"].items() if number < 32}
-    stages = ", ".join(f"{stage} {number}" for stage, number in bits.items()) or "none, float32"
-    return (
-        f"{summary['num_parameters']:,} parameters; bits: {stages}; "
-        f"{summary['num_steps']} steps with {summary['messages'].replace('_', '-')} messages"
-    )
+    parameters, steps = f"{summary['num_parameters']:,} parameters", f"{summary['num_steps']} steps"
+    if not bits:
+        return f"{parameters}; full precision, float32; {steps}"
+    stages = ", ".join(f"{stage} {number}" for stage, number in bits.items())
+    messages = summary["messages"].replace("_", "-")
+    return f"{parameters}; bits: {stages}; {steps} with {messages} messages"
 
 
 def results_table(results: dict[str, Any]) -> str:
@@ -31,17 +32,22 @@ def results_table(results: dict[str, Any]) -> str:
         "validation": percent["val"],
         "training": percent["train"],
         "network": _describe_network(results),
-        "size": _size(**results["size_bytes"], what="packed file"),
+        "size": _size(results, results["size_bytes"]["file"]),
         "time": f"{results['seconds']['fit']:.1f} s to train, "
         f"{results['seconds']['total']:.1f} s with starting and testing",
     }
     return "\n".join(f"{name:<15}{value}" for name, value in rows.items())
 
 
-def _size(packed: int, float32: int, file: int | None, what: str) -> str:
-    """Bytes of the packed file, or of codes, scales and biases where there is no such file."""
-    size, what = (packed, "codes, scales and biases") if file is None else (file, what)
-    return f"{size:,} bytes ({what}), {beside_float32(size, float32)}"
+def _size(summary: dict[str, Any], file: int | None, besides: str = "") -> str:
+    """Bytes as a packed file; where there is no such form, of codes, or of plain weights."""
+    packed, float32 = summary["size_bytes"]["packed"], summary["size_bytes"]["float32"]
+    if all(number == 32 for number in summary["bits"].values()):
+        return f"{float32:,} bytes of weights and biases, in float32"
+    if file is None:
+        return f"{packed:,} bytes (codes, scales and biases), {beside_float32(packed, float32)}"
+    header = f", its header takes {file - packed:,} of them" if file > float32 else ""
+    return f"{file:,} bytes as a packed file{besides}, {beside_float32(file, float32)}{header}"
 
 
 def beside_float32(size: int, float32: int) -> str:
@@ -70,12 +76,11 @@ def plan_table(plan: TrainingPlan, epochs: int | None, trial: Trial, place: str)
     limit = "no limit of" if endless else f"{epochs:,}"
     steps = f", optimizer steps in each: {trial.num_steps:,}" if trial.num_steps else ""
     tried = "1 epoch" if trial.num_epochs == 1 else f"{trial.num_epochs} epochs"
-    time = f"{total}{_duration(seconds)} per epoch: {tried} tried, without logs and checkpoints"
-    sizes = {**plan.summary["size_bytes"], "file": plan.file_bytes}
+    time = f"{total}{_duration(seconds)} per epoch: {tried} tried, without checkpoints"
     rows = {
         "graph": f"{plan.num_nodes:,} nodes, {plan.num_edges:,} entries of the adjacency",
         "network": _describe_network(plan.summary),
-        "size": _size(**sizes, what="packed file, larger where multipliers act"),
+        "size": _size(plan.summary, plan.file_bytes, " (more where multipliers act)"),
         "training": f"{limit} epochs{steps}",
         "time": time if trial.num_epochs else "not tried: there is one device to be tried on only",
         "states": f"{mebibytes(plan.state_bytes)}: weights, buffers, gradients, optimizer",

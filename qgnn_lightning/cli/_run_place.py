@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from qgnn_lightning.cli._processes import (
     check_run_directory_is_known,
     is_first,
 )
+from qgnn_lightning.cli._remarks import OWN_FILES
 from qgnn_lightning.run import RunDirectory, best_epoch, rewind
 
 
@@ -21,12 +23,33 @@ def experiment_folder(options: Mapping[str, Any]) -> Path:
     Args:
         options: The options of ``fit``.
     """
-    data, model = options["data"], options["model"]
-    parts = [data["name"] or data["source"], model["architecture"], model["bits"]]
+    model = options["model"]
+    parts = [graph_name(options["data"]), model["architecture"], model["bits"]]
     if model["architecture"] == "decoupled":
         del parts[1]
     root = Path(options["trainer"]["default_root_dir"] or "runs").expanduser()
-    return root / "_".join(parts).lower().replace("-", "_")
+    return root / re.sub(r"\W+", "_", "_".join(parts).lower())
+
+
+def graph_name(data: Mapping[str, Any]) -> str:
+    """What a graph is called: its name or its source, with the place of the user's own files.
+
+    Args:
+        data: The options of the data.
+    """
+    if data["source"] in OWN_FILES and data["root"]:
+        place = Path(data["root"]).expanduser().resolve().name.removesuffix(".npz")
+        return f"{data['source']} {place}"
+    return str(data["name"] or data["source"])
+
+
+def named_directory(options: Mapping[str, Any]) -> RunDirectory:
+    """The directory that ``--run_dir`` names, as it is.
+
+    Args:
+        options: The options of ``fit``, with a directory.
+    """
+    return RunDirectory(Path(options["run_dir"]).expanduser())
 
 
 def make_run_directory(options: Mapping[str, Any], ckpt_path: Path | None) -> RunDirectory:

@@ -37,34 +37,8 @@ _SIZES = ("num_nodes", "num_edges", "num_features")
 #: Numbers in a random graph, 200 MB of them, that nobody has to ask for by name.
 _MOST_DRAWN = 50_000_000
 
-#: May differ from the checkpoint; all others decide what its weights and ranges mean.
-_FREE = frozenset(
-    {
-        "dropout",
-        "range_momentum",
-        "smoothing",
-        "step_size",
-        "restart",
-        "budget",
-        "budget_unit",
-        "dual_step_size",
-        "residual_bits",
-        "identity_mapping",
-        "sparsity",
-        "learning_rate",
-        "weight_decay",
-        "part_weight_decay",
-        "range_learning_rate",
-        "lr_decay",
-        "lr_decay_every",
-        "teacher_ckpt",
-        "distillation_weight",
-        "temperature",
-    }
-)
 
-
-def load_checkpoint(path: Path, option: str = "ckpt_path") -> dict[str, Any]:
+def load_checkpoint(path: Path, option: str) -> dict[str, Any]:
     """Read a checkpoint of this program; nothing in it is imported or run.
 
     Args:
@@ -91,11 +65,12 @@ def load_checkpoint(path: Path, option: str = "ckpt_path") -> dict[str, Any]:
     return checkpoint
 
 
-def model_arguments(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+def model_arguments(checkpoint: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The arguments of the model in a checkpoint.
 
     Args:
         checkpoint: A loaded checkpoint.
+        name: What it is called in the message.
 
     Raises:
         UsageError: If it names anything that the model does not take, a class for example, or a
@@ -105,13 +80,13 @@ def model_arguments(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(map(str, stored)) - set(signature(NodeClassifier).parameters))
     if unknown:
         raise UsageError(
-            f"ckpt_path holds arguments that the model does not take: {', '.join(unknown)}; "
+            f"{name} holds arguments that the model does not take: {', '.join(unknown)}; "
             "it comes from another version or another program"
         )
-    for name, value in stored.items():
+    for argument, value in stored.items():
         if not _is_plain(value):
             raise UsageError(
-                f"ckpt_path holds a wrong argument: --model.{name} must be a plain value, "
+                f"{name} holds a wrong argument: --model.{argument} must be a plain value, "
                 f"got {type(value).__name__}"
             )
     return stored
@@ -168,29 +143,46 @@ def trained_classes(checkpoint: Mapping[str, Any], name: str) -> TrainedClasses:
         raise UsageError(f"{name} is damaged: {error}") from error
 
 
-def check_drawn(stored: Mapping[str, Any], typed: Mapping[str, Any], path: str) -> None:
+def check_drawn(stored: Mapping[str, Any], typed: Mapping[str, Any], name: str) -> None:
     """Refuse to draw a graph as large as a checkpoint says, unless its sizes were typed.
 
     Args:
         stored: The arguments of the data in the checkpoint.
         typed: Those on the command line and in configuration files.
-        path: The checkpoint.
+        name: What the checkpoint is called in the message.
 
     Raises:
         UsageError: If the graph is large, and a size of it comes from the checkpoint.
     """
     data = {**stored, **typed}
-    sizes = [data.get(name) for name in _SIZES]
-    if data.get("source") not in RANDOM_SOURCES or all(name in typed for name in _SIZES):
+    sizes = [data.get(size) for size in _SIZES]
+    if data.get("source") not in RANDOM_SOURCES or all(size in typed for size in _SIZES):
         return
     if not all(isinstance(size, int) for size in sizes):
         return  # said elsewhere
     nodes, edges, features = map(int, sizes)  # type: ignore[arg-type]
     if nodes * features + 2 * edges > _MOST_DRAWN:
-        options = " ".join(f"--data.{name} {data[name]}" for name in _SIZES)
+        options = " ".join(f"--data.{size} {data[size]}" for size in _SIZES)
         raise UsageError(
-            f"ckpt_path {path} names a random graph of {nodes:,} nodes, {edges:,} edges and "
+            f"{name} names a random graph of {nodes:,} nodes, {edges:,} edges and "
             f"{features:,} features: to draw one so large, add {options}"
+        )
+
+
+def check_teacher_is_named(typed: Mapping[str, Any], name: str) -> None:
+    """Refuse a teacher that only a checkpoint names: one from elsewhere names no file to read.
+
+    Args:
+        typed: The model's arguments on the command line and in configuration files.
+        name: What the checkpoint is called in the message.
+
+    Raises:
+        UsageError: If it was not typed.
+    """
+    if typed.get("teacher_ckpt") is None:
+        raise UsageError(
+            f"{name} learned from a teacher: name its checkpoint with "
+            "--model.teacher_ckpt, or continue with -c and the config.yaml of the run"
         )
 
 
@@ -227,21 +219,21 @@ def epochs_done(checkpoint: Mapping[str, Any]) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def check_epochs(done: int | None, max_epochs: int | None, path: str) -> None:
+def check_epochs(done: int | None, max_epochs: int | None, name: str) -> None:
     """Refuse to go on for fewer epochs than were done.
 
     Args:
         done: What :func:`epochs_done` gave.
         max_epochs: Epochs in all; ``None`` or -1 is without end.
-        path: The checkpoint.
+        name: What the checkpoint is called in the message.
 
     Raises:
         UsageError: If there are fewer.
     """
     if done is not None and max_epochs is not None and 0 <= max_epochs < done:
         raise UsageError(
-            f"--trainer.max_epochs is {max_epochs}, but {done} epochs are done in ckpt_path "
-            f"{path}: name more of them to train on, or {done} to test only"
+            f"--trainer.max_epochs is {max_epochs}, but {name} has {done} epochs behind it: "
+            f"--trainer.max_epochs {done} repeats its test, a larger number trains on"
         )
 
 
@@ -260,24 +252,3 @@ def _shapes(state: Mapping[str, Any]) -> dict[str, tuple[torch.Size, bool]]:
         for name, one in state.items()
         if isinstance(one, Tensor)
     }
-
-
-def check_agreement(stored: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
-    """Refuse typed arguments that would give the stored weights another meaning.
-
-    Args:
-        stored: The model's arguments in the checkpoint.
-        typed: Those on the command line and in configuration files.
-
-    Raises:
-        UsageError: If they contradict each other; both values are named.
-    """
-    parameters = signature(NodeClassifier).parameters
-    for name, value in typed.items():
-        # A checkpoint of an earlier version does not have every argument yet.
-        found = stored.get(name, parameters[name].default)
-        if name not in _FREE and value is not None and found != value:
-            raise UsageError(
-                f"--model.{name} is {value!r}, but the checkpoint was trained with "
-                f"{found!r}: leave the option away, or train anew"
-            )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lightning.pytorch.accelerators import AcceleratorRegistry
+
 from qgnn_lightning.cli._errors import UsageError
 
 #: What -1 means where it is allowed; every other number is at least 1.
@@ -30,3 +32,23 @@ def check_trainer(options: Mapping[str, Any]) -> None:
         value = options[name]
         if value is not None and value < 1 and not (besides and value == -1):
             raise UsageError(f"--trainer.{name} must be at least 1{besides}, got {value}")
+
+
+def check_accelerator(name: Any) -> None:
+    """Refuse hardware that this machine does not have.
+
+    Args:
+        name: The option of the trainer; an accelerator of one's own is not looked at.
+
+    Raises:
+        UsageError: If it is not there.
+    """
+    known = {one: AcceleratorRegistry[one]["accelerator"] for one in sorted(AcceleratorRegistry)}
+    there = [one for one, accelerator in known.items() if accelerator.is_available()]
+    gpu = ["gpu"] if {"cuda", "mps"} & {*there} else []
+    choices = ["auto", *there, *gpu]
+    if isinstance(name, str) and name.lower() not in choices:
+        raise UsageError(
+            f"--trainer.accelerator must be one that this machine has, {', '.join(choices)}, "
+            f"got {name}"
+        )

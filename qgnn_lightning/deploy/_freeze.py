@@ -22,6 +22,9 @@ from qgnn_lightning.nn import (
 )
 from qgnn_lightning.quantization import Grid, Quantizer
 
+#: What is in codes in a packed network.
+_STAGES = ("input", "weight", "activation", "message")
+
 
 @torch.no_grad()
 def freeze(network: GraphNetwork, class_names: Sequence[str] | None = None) -> PackedGNN:
@@ -64,12 +67,15 @@ def check_packable(network: GraphNetwork) -> None:
             f"architecture {network.config.architecture!r} in {network.config.precision} cannot "
             "be packed: only two quantized linear layers and a propagation can"
         )
-    precision = network.config.precision
-    for stage in ("input", "weight", "activation"):
-        bits = getattr(precision, stage)
-        if bits not in PACKED_BITS:
+    bits = {stage: getattr(network.config.precision, stage) for stage in _STAGES}
+    if all(number == 32 for number in bits.values()):
+        raise ValueError(
+            "a network in full precision cannot be packed: train one with bits int8, int4 or int2"
+        )
+    for stage, number in bits.items():
+        if number not in PACKED_BITS:
             raise ValueError(
-                f"bits of {stage} must be one of {PACKED_BITS} to be packed, got {bits}"
+                f"bits of {stage} must be 2, 4 or 8 for the network to be packed, got {number}"
             )
     propagation = network.propagation
     unrolled = propagation.correction_strengths() is None

@@ -97,6 +97,10 @@ def load_packed(path: str | os.PathLike[str]) -> PackedGNN:
         PackedFileError: If it is not a packed network of a version we know, or is damaged.
     """
     path = Path(path)
+    if path.is_dir():
+        raise PackedFileError(f"{path} is a folder, not a packed network: name a file in it")
+    if not path.exists():
+        raise FileNotFoundError(f"there is no packed network at {path}")
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
         raise PackedFileError(

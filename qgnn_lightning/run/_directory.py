@@ -80,6 +80,19 @@ class RunDirectory:
         """The options that continue the run as it was started."""
         return f"-c {self.config} --ckpt_path {self.last}"
 
+    @property
+    def _what_is_possible(self) -> str:
+        """How to go on where another run is to start here, as the end of an error."""
+        if self.last.is_file():
+            return (
+                f": name another directory, or continue that run with {self.how_to_continue}, or "
+                "by the same command and --resume auto"
+            )
+        return (
+            ", which ended before its first checkpoint: name another directory, or start that run "
+            "again by the same command and --resume auto"
+        )
+
     @classmethod
     def next_version(cls, parent: Path) -> RunDirectory:
         """Make ``version_N`` in a folder, with the next free number.
@@ -116,8 +129,7 @@ class RunDirectory:
         """
         if (path / CONFIG_FILE).exists():
             raise OtherRunError(
-                f"run_dir {path} holds a run already: name another directory, or continue that "
-                f"run with {cls(path).how_to_continue}, or by the same command and --resume auto"
+                f"--run_dir {path} holds a run already{cls(path)._what_is_possible}"
             )
         return cls._ready(path)
 

@@ -184,7 +184,8 @@ def test_size_of_a_quantized_gcn_by_hand():
 
 def test_a_checkpoint_of_an_earlier_version_is_read(tmp_path):
     """It has none of the arguments of the baselines."""
-    from qgnn_lightning.cli._stored_arguments import check_agreement, model_arguments
+    from qgnn_lightning.cli._agreement import check_agreement
+    from qgnn_lightning.cli._stored_arguments import model_arguments
 
     model = built()
     stored = {
@@ -192,6 +193,6 @@ def test_a_checkpoint_of_an_earlier_version_is_read(tmp_path):
         for name, value in model.hparams.items()
         if name not in ("architecture", "residual", "identity_mapping", "sparsity")
     }
-    arguments = model_arguments({"hyper_parameters": stored})
+    arguments = model_arguments({"hyper_parameters": stored}, "checkpoint")
     NodeClassifier(**arguments).load_state_dict(model.state_dict())
     check_agreement(arguments, {"architecture": "decoupled"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -189,7 +190,7 @@ def test_a_signal_saves_the_last_epoch_and_sets_the_exit_code(fit, qgnn, monkeyp
     assert outcome.code == code
     name = signal.Signals(number).name
     assert outcome.err == (
-        f"qgnn fit: stopped by {name}; go on with: "
+        f"qgnn fit: stopped by {name} after epoch 2 of 5; go on with: "
         "qgnn fit -c run/config.yaml --ckpt_path run/checkpoints/last.ckpt, "
         "or with the same command and --run_dir run --resume auto\n"
     )
@@ -267,3 +268,12 @@ def test_a_process_of_its_own_is_silent_on_the_standard_error(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert (tmp_path / "runs" / "block_model_int4" / "version_0" / "results.json").is_file()
+
+
+def test_every_file_of_a_run_and_every_field_of_its_results_is_described(trained):
+    told = (Path(__file__).parents[2] / "docs" / "run-directory.md").read_text(encoding="utf-8")
+    results = json.loads((trained / "results.json").read_text())
+    files = [str(one.relative_to(trained)) for one in trained.rglob("*") if one.is_file()]
+    names = {re.sub(r"(?<=tfevents).*", ".*", name) for name in files}
+    for name in names | results.keys() | results["data"].keys() | results["size_bytes"].keys():
+        assert f"`{name}`" in told, name

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from qgnn_lightning import __version__
-from qgnn_lightning.cli._help import _USED
+from qgnn_lightning.cli._help import _USED, _USED_OF_TRAINED
 from qgnn_lightning.cli._loading import loading
 
 _WITHOUT_TORCH = """
@@ -39,6 +39,9 @@ def test_help_names_every_command(qgnn):
     lines = outcome.out.splitlines()
     assert max(map(len, lines)) <= 100
     assert not any(re.search(r"\S {3,}--", line) for line in lines)  # no line in two
+    told = lines[lines.index("commands:") + 1 : lines.index("options:") - 1]
+    assert {re.match(r"  \w+ +", line).end() for line in told} == {15}
+    assert not any(re.search(r"\S {4,}", line) for line in lines[lines.index("examples:") :])
 
 
 def test_version(qgnn):
@@ -48,10 +51,14 @@ def test_version(qgnn):
 def test_help_of_a_command_lists_its_options(qgnn):
     outcome = qgnn("predict", "--help")
     assert outcome.code == 0
-    for option in ("--model.bits", "--data.source", "--ckpt_path", "--output", "--seed_everything"):
-        assert option in outcome.out
-    assert "--run_dir" not in outcome.out
-    assert "--optimizer" not in outcome.out
+    lines = outcome.out.splitlines()
+    assert lines[2:4] == ["network:", "  --ckpt_path"]
+    for name in (name for names in _USED_OF_TRAINED.values() for name in names):
+        assert name in outcome.out
+    for option in ("--model.", "--seed_everything", "--run_dir", "--optimizer"):
+        assert option not in outcome.out
+    assert "qgnn predict --help all" in outcome.out
+    assert "--output" not in qgnn("test", "--help").out
 
 
 def test_help_of_fit_is_short_and_says_where_the_rest_is(qgnn):
@@ -59,8 +66,7 @@ def test_help_of_fit_is_short_and_says_where_the_rest_is(qgnn):
     assert outcome.code == 0
     assert len(outcome.out.splitlines()) < 90
     assert max(map(len, outcome.out.splitlines())) <= 100
-    of_predict = ("--output", "--every_probability")
-    for name in (name for names in _USED.values() for name in names if name not in of_predict):
+    for name in (name for names in _USED.values() for name in names):
         assert name in outcome.out
     assert (
         "Preset of the bits per stage: float32, int8, int4, int2 or int2-paper (default: int2)"

@@ -146,8 +146,11 @@ def test_data_of_another_width(qgnn, packed):
 def test_full_precision_cannot_be_packed(qgnn, fit):
     assert fit("--model.bits=float32", "--run_dir=run").code == 0
     outcome = qgnn("export", "run/checkpoints/best.ckpt", "-o", "m.safetensors")
-    assert outcome.code == 1
-    assert "bits of input must be one of (2, 4, 8) to be packed, got 32" in outcome.err
+    assert outcome.code == 2
+    assert outcome.err == (
+        "qgnn export: error: checkpoint run/checkpoints/best.ckpt: a network in full precision "
+        "cannot be packed: train one with bits int8, int4 or int2\n"
+    )
 
 
 def test_packed_network_is_what_freeze_gives(packed):
@@ -170,7 +173,7 @@ def test_one_size_everywhere(qgnn, fit):
     outcome = fit("--run_dir=run", "--export=end.safetensors")
     assert outcome.code == 0, outcome.err
     size = Path("end.safetensors").stat().st_size
-    assert f"size           {size:,} bytes (packed file), " in outcome.out
+    assert f"size           {size:,} bytes as a packed file, " in outcome.out
     assert json.loads(Path("run/results.json").read_text())["size_bytes"]["file"] == size
     best = "run/checkpoints/best.ckpt"
     exported = qgnn("export", best, "-o", "later.safetensors").out
@@ -180,7 +183,7 @@ def test_one_size_everywhere(qgnn, fit):
     page = Path("report.html").read_text(encoding="utf-8")
     assert f"<dt>Packed file</dt><dd>{size:,} bytes</dd>" in page
     assert "Codes, scales, biases" not in page
-    assert qgnn("info", best).out.endswith(f"packed file: {size:,} bytes\n")
+    assert qgnn("info", best).out.endswith(f"packed file (qgnn export): {size:,} bytes\n")
     rows = [line.split() for line in qgnn("info", "end.safetensors").out.splitlines()[1:]]
     numbers = [int(row[-1].replace(",", "")) for row in rows]
     assert numbers[-1] == size == sum(numbers[:-1])
@@ -191,11 +194,38 @@ def test_one_size_everywhere(qgnn, fit):
 
 
 def test_a_network_without_a_packed_file_says_what_is_counted(qgnn, fit):
-    outcome = fit("--run_dir=run", "--model.bits=float32")
+    outcome = fit("--run_dir=run", "--model.architecture=gcn")
     found = json.loads(Path("run/results.json").read_text())["size_bytes"]
     assert found["file"] is None
-    assert f"{found['packed']:,} bytes (codes, scales and biases), 1.0x" in outcome.out
+    assert f"{found['packed']:,} bytes (codes, scales and biases), " in outcome.out
     assert "packed file" not in qgnn("info", "run/checkpoints/best.ckpt").out
+    assert "qgnn export" not in outcome.out
+
+
+def test_full_precision_has_words_of_its_own(fit):
+    outcome = fit("--model.bits=float32")
+    size = 4 * (8 * 8 + 8 + 8 * 3 + 3)
+    assert f"size           {size} bytes of weights and biases, in float32\n" in outcome.out
+    assert f"{size // 4} parameters; full precision, float32; 3 steps\n" in outcome.out
+    assert "pack " not in outcome.out
+
+
+def test_a_training_says_how_to_pack_and_what_the_file_would_take(qgnn, fit):
+    outcome = fit("--run_dir=run")
+    (line,) = (one for one in outcome.out.splitlines() if one.startswith("pack "))
+    assert qgnn(*line.removeprefix("pack").split()[1:]).code == 0
+    file = Path("model.safetensors").stat().st_size
+    codes = json.loads(Path("run/results.json").read_text())["size_bytes"]["packed"]
+    assert f"size           {file:,} bytes as a packed file, " in outcome.out
+    assert f"x larger than float32 (396), its header takes {file - codes:,} of them" in outcome.out
+
+
+def test_what_is_stored_of_a_checkpoint_is_float32(qgnn, trained):
+    lines = qgnn("info", str(trained / "checkpoints" / "best.ckpt")).out.splitlines()
+    assert lines[0].endswith("  float32 bytes")
+    assert lines[-1].startswith("weights in a checkpoint are float32")
+    (weight,) = (line.split() for line in lines if line.startswith("encoder weight"))
+    assert int(weight[-1]) == 4 * 8 * 8
 
 
 def test_results_are_kept_where_the_export_fails(fit, monkeypatch):
@@ -219,7 +249,7 @@ def test_results_are_kept_where_the_export_fails(fit, monkeypatch):
     [
         (["--export=end.bin"], "export must end in .safetensors, got 'end.bin'"),
         (["--export=no/end.safetensors"], "there is no folder no"),
-        (["--export=end.safetensors", "--model.bits=float32"], "bits of input must be one of"),
+        (["--export=end.safetensors", "--model.bits=float32"], "full precision cannot be packed"),
     ],
 )
 def test_what_cannot_be_exported_is_refused_before_the_training(fit, options, message):

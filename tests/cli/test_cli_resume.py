@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from qgnn_lightning.cli._run_place import experiment_folder
 from qgnn_lightning.lightning_module import NodeClassifier
 
 OPTIONS = ("--observers=true", "--oversmoothing.every_n_epochs=2", "--model.dropout=0.5")
@@ -125,14 +129,89 @@ def test_what_contradicts_is_refused(fit):
 def test_fewer_epochs_than_are_done_are_refused_and_the_run_keeps_everything(fit):
     assert fit("--run_dir=run").code == 0
     before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
-    for options in (["--resume=auto", "--run_dir=run"], ["--ckpt_path=run/checkpoints/last.ckpt"]):
-        outcome = fit("--trainer.max_epochs=2", *options)
+    last = "run/checkpoints/last.ckpt"
+    options = {
+        f"checkpoint {last}": ["--resume=auto", "--run_dir=run"],
+        f"--ckpt_path {last}": [f"--ckpt_path={last}"],
+    }
+    for name, typed in options.items():
+        outcome = fit("--trainer.max_epochs=2", *typed)
         assert (outcome.code, outcome.out) == (2, "")
         assert outcome.err == (
-            "qgnn fit: error: --trainer.max_epochs is 2, but 3 epochs are done in ckpt_path "
-            "run/checkpoints/last.ckpt: name more of them to train on, or 3 to test only\n"
+            f"qgnn fit: error: --trainer.max_epochs is 2, but {name} has 3 epochs behind it: "
+            "--trainer.max_epochs 3 repeats its test, a larger number trains on\n"
         )
     assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
     assert fit("--trainer.max_epochs=3", "--resume=auto", "--run_dir=run").code == 0
     assert fit("--trainer.max_epochs=-1", "--trainer.max_steps=4", "--resume=auto",
                "--run_dir=run").code == 0  # fmt: skip
+
+
+def test_a_directory_of_another_graph_or_network_is_refused(fit):
+    assert fit("--run_dir=run").code == 0
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    # With a checkpoint, and as after a run that ended before its first one.
+    for kept in (True, False):
+        other = fit("--run_dir=run", "--resume=auto", "--data.source=power_law")
+        assert (other.code, other.out) == (2, "")
+        assert other.err == (
+            "qgnn fit: error: --run_dir run was started with the data block_model, got power_law: "
+            "name another --run_dir, or remove this one to start anew\n"
+        )
+        other = fit("--run_dir=run", "--resume=auto", "--model.hidden_features=5")
+        assert (other.code, other.out, other.err.count("\n")) == (2, "", 1)
+        assert re.search(r"--model.hidden_features is 5, but .* with 8: ", other.err)
+        found = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+        assert found == before
+        if kept:
+            for name in ("last", "best"):
+                Path(f"run/checkpoints/{name}.ckpt").unlink()
+                del before[Path(f"run/checkpoints/{name}.ckpt")]
+    # What a network may learn differently with may change.
+    again = fit("--run_dir=run", "--resume=auto", "--model.learning_rate=0.02")
+    assert again.code == 0, again.err
+
+
+def test_a_directory_without_a_checkpoint_is_not_told_to_be_continued_from_one(fit):
+    assert fit("--run_dir=run").code == 0
+    Path("run/checkpoints/last.ckpt").unlink()
+    outcome = fit("--run_dir=run")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        "qgnn fit: error: --run_dir run holds a run already, which ended before its first "
+        "checkpoint: name another directory, or start that run again by the same command and "
+        "--resume auto\n"
+    )
+
+
+def test_a_command_that_resumes_is_not_told_to(fit, monkeypatch):
+    step = NodeClassifier.validation_step
+
+    def validation_step(self, batch, batch_idx):
+        os.kill(os.getpid(), signal.SIGINT)
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(NodeClassifier, "validation_step", validation_step)
+    outcome = fit("--run_dir=run", "--resume=auto")
+    assert outcome.code == 130
+    assert outcome.err.startswith("qgnn fit: stopped by SIGINT after epoch 1 of 3; go on with: ")
+    assert outcome.err.endswith("last.ckpt, or with the same command\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "folder"),
+    [
+        ({"source": "planetoid", "name": "Cora", "root": "a/b"}, "cora_int2"),
+        ({"source": "ogb", "name": "ogbn-arxiv", "root": None}, "ogbn_arxiv_int2"),
+        ({"source": "digits", "name": None, "root": None}, "digits_int2"),
+        ({"source": "files", "name": None, "root": "some/My graph.v2/"}, "files_my_graph_v2_int2"),
+        ({"source": "npz", "name": None, "root": "some/graph.npz"}, "npz_graph_int2"),
+        ({"source": "npy", "name": None, "root": "."}, "npy_here_int2"),
+    ],
+)
+def test_runs_of_each_graph_have_a_folder(tmp_path, monkeypatch, data, folder):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    model = {"architecture": "decoupled", "bits": "int2"}
+    options = {"data": data, "model": model, "trainer": {"default_root_dir": None}}
+    assert experiment_folder(options) == Path("runs", folder)

@@ -111,7 +111,7 @@ def test_what_cannot_be_continued_is_said_in_our_words(qgnn, trained, part, valu
     _crafted(trained, **{part: value})
     outcome = qgnn(*_READERS["fit"])
     assert outcome.code == 1
-    assert outcome.err.startswith("qgnn fit: error: ckpt_path evil.ckpt cannot be continued: ")
+    assert outcome.err.startswith("qgnn fit: error: --ckpt_path evil.ckpt cannot be continued: ")
     assert words in outcome.err
     assert outcome.err.count("\n") == 1
 

@@ -14,17 +14,22 @@ from qgnn_lightning.nn import SmoothnessAwarePropagation
 
 _USAGE = {
     "": r"--ckpt_path is needed",
-    "--ckpt_path=none.ckpt": r"ckpt_path must be a checkpoint file, there is none at none.ckpt",
-    "--ckpt_path=.": r"ckpt_path must be a checkpoint file",
+    "--ckpt_path=none.ckpt": r"--ckpt_path must be a checkpoint file, there is none at none.ckpt",
+    "--ckpt_path=.": r"--ckpt_path must be a checkpoint file",
 }
 _FIT = {
     # the command line
     "--model.bit int2": (2, r"unknown option --model.bit: did you mean --model.bits\?"),
     "--trainer.max_epoch 3": (2, r"did you mean --trainer.max_epochs\?"),
     "--nonsense": (2, r"unknown option --nonsense"),
-    "extra": (2, r"unrecognized arguments: extra"),
+    "extra": (2, r"unrecognized arguments: extra \(see --help\)\n"),
+    ".": (2, r"unrecognized arguments: .: did you mean --data.source files --data.root .\?\n"),
+    "list.yaml": (2, r"unrecognized arguments: list.yaml: did you mean -c list.yaml\?\n"),
+    "text.ckpt": (2, r"unrecognized arguments: text.ckpt: did you mean --ckpt_path text.ckpt\?\n"),
     "--data.name": (2, r"--data.name: expected one argument"),
-    "--model.bits int3": (2, r"--model.bits must be one of .*'int2-paper', got int3"),
+    "--model.bits int3": (2, r"--model.bits must be one of .*'int2-paper', got int3\n"),
+    "--model.bits 2": (2, r"--model.bits must be one of .*, got 2: did you mean int2\?\n"),
+    "--data.source file": (2, r"--data.source must be one .*, got file: did you mean files\?\n"),
     "--model.num_steps x": (2, r"--model.num_steps must be a whole number, got x\n"),
     "--model.num_steps 2.5": (2, r"--model.num_steps must be a whole number, got 2.5\n"),
     "--model.num_steps null": (2, r"--model.num_steps must be a whole number, got nothing \(null"),
@@ -71,9 +76,16 @@ _FIT = {
     "--trainer.accumulate_grad_batches 0": (2, r"--trainer.acc\w+ must be at least 1, got 0\n"),
     "--trainer.check_val_every_n_epoch 0": (2, r"--trainer.check\w+ must be at least 1, got 0\n"),
     "--export x.txt": (2, r"export must end in .safetensors, got 'x.txt'"),
-    "--export x.safetensors --model.bits float32": (2, r"bits of input must be .* to be packed"),
-    "--trainer.accelerator foo": (2, r"invalid accelerator name: `accelerator='foo'`"),
-    "--trainer.devices 2 --trainer.accelerator cpu": (2, r"would train 2 identical copies"),
+    "--export x.safetensors --model.bits float32": (
+        2,
+        r"a network in full precision cannot",
+    ),
+    "--export x.safetensors --model.stage_bits.input 32": (2, r"bits of input must be 2, 4 or 8"),
+    "--trainer.accelerator foo": (
+        2,
+        r"--trainer.accelerator must be one that this machine has, auto, cpu.*, got foo\n",
+    ),
+    "--trainer.devices 2 --trainer.accelerator cpu": (2, r"would train 2 ident.* --data.batching"),
     # data
     "--data.source foo": (2, r"--data.source must be one of 'digits'.*got foo"),
     "--data.source planetoid": (2, r"--data.name must be one of Cora, CiteSeer, PubMed"),
@@ -82,6 +94,8 @@ _FIT = {
         2,
         r"--data.root must be an .npz file, there is no",
     ),
+    "-c own.yaml": (2, r"there is none at g.npz; --data.root of own.yaml is looked up from .*, /"),
+    "--data.source npz --data.root g": (2, r"none at g; --data.root is looked up from .*, /"),
     "--data.steps_per_epoch 0": (2, r"--data.steps_per_epoch must be from 1 to 10,000, got"),
     "--data.split random --data.num_val 5000": (
         2,
@@ -97,11 +111,14 @@ _FIT = {
     "--run_dir text.ckpt": (1, r"run directory text.ckpt cannot be written to"),
     "--run_dir /dev/null/x": (1, r"cannot be written to .*: name another one with --run_dir"),
     "--trainer.default_root_dir text.ckpt": (1, r"run directory text.ckpt.* cannot be written"),
-    "--ckpt_path text.ckpt": (2, r"ckpt_path text.ckpt is not a checkpoint"),
+    "--ckpt_path text.ckpt": (2, r"--ckpt_path text.ckpt is not a checkpoint"),
     "--ckpt_path empty.ckpt": (2, r"ckpt_path empty.ckpt is cut off or damaged"),
     "--ckpt_path list.ckpt": (2, r"ckpt_path list.ckpt is not a checkpoint of this program"),
-    "--model.teacher_ckpt none.ckpt": (2, r"teacher_ckpt must be a checkpoint file, there is no"),
-    "--model.teacher_ckpt text.ckpt": (2, r"teacher_ckpt text.ckpt is not a checkpoint"),
+    "--model.teacher_ckpt none.ckpt": (
+        2,
+        r"--model.teacher_ckpt must be a checkpoint file",
+    ),
+    "--model.teacher_ckpt text.ckpt": (2, r"--model.teacher_ckpt text.ckpt is not a checkpoint"),
 }
 
 
@@ -109,6 +126,7 @@ _FIT = {
 def files(tmp_path) -> None:
     (tmp_path / "unknown.yaml").write_text("model:\n  bitz: int2\n")
     (tmp_path / "broken.yaml").write_text("model: [\n")
+    (tmp_path / "own.yaml").write_text("data: {source: npz, root: g.npz}\n")
     (tmp_path / "type.yaml").write_text("model:\n  dropout: high\n")
     (tmp_path / "empty.yaml").write_text("# nothing yet\n")
     (tmp_path / "list.yaml").write_text("- model\n")

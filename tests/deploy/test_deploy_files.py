@@ -56,8 +56,10 @@ def test_the_file_itself_loads(tmp_path, content):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"there is no packed network at .*none\.safet"):
         load_packed(tmp_path / "none.safetensors")
+    with pytest.raises(PackedFileError, match=r" is a folder, not a packed network: "):
+        load_packed(tmp_path)
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 8, 100, -1])

@@ -188,8 +188,12 @@ def test_weighted_graph_runs_step_by_step():
 def test_what_cannot_be_packed_is_refused():
     x, adjacency = torch.rand(8, 4), random_graph(8, 12)
     full = trained(NetworkConfig(hidden_features=4), x, adjacency)
-    with pytest.raises(ValueError, match=r"bits of input must be one of .*, got 32"):
+    with pytest.raises(ValueError, match=r"full precision cannot be packed: train one with bits"):
         freeze(full)
+    for stage in ("input", "weight", "activation", "message"):
+        mixed = NetworkConfig(hidden_features=4, precision=make_precision("int2", {stage: 32}))
+        with pytest.raises(ValueError, match=rf"bits of {stage} must be 2, 4 or 8 .*, got 32"):
+            freeze(trained(mixed, x, adjacency))
     unrolled = NetworkConfig(
         hidden_features=4,
         precision=PRESETS["int2-paper"],

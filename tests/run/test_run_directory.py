@@ -27,6 +27,9 @@ def test_a_directory_with_a_run_is_refused(tmp_path):
     run = RunDirectory.named(tmp_path / "run")
     RunDirectory.named(tmp_path / "run")
     run.config.write_text("")
+    with pytest.raises(RunDirectoryError, match=r"run holds a run already, which ended before "):
+        RunDirectory.named(tmp_path / "run")
+    run.last.write_text("")
     with pytest.raises(RunDirectoryError, match=r"run holds a run already: .*checkpoints/last\.c"):
         RunDirectory.named(tmp_path / "run")
 
