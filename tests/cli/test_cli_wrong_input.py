@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 
+from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._trainer_options import check_accelerator
 from qgnn_lightning.nn import SmoothnessAwarePropagation
 
 _USAGE = {
@@ -282,3 +285,15 @@ def test_weights_that_blow_up_are_an_error_that_names_the_layer(fit):
     assert re.search(r"loss is (nan|inf) in step \d", outcome.err)
     assert "try a lower learning_rate" in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_hardware_is_accepted_where_it_is_there(monkeypatch):
+    for gpu in (CUDAAccelerator, MPSAccelerator):
+        monkeypatch.setattr(gpu, "is_available", staticmethod(lambda: False))
+    for name in ("auto", "cpu", "CPU", CUDAAccelerator()):
+        check_accelerator(name)
+    with pytest.raises(UsageError, match=r"this machine has, auto, cpu, got gpu"):
+        check_accelerator("gpu")
+    monkeypatch.setattr(CUDAAccelerator, "is_available", staticmethod(lambda: True))
+    for name in ("gpu", "cuda"):
+        check_accelerator(name)
