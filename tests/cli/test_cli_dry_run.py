@@ -64,7 +64,7 @@ def test_a_dry_run_tells_its_time_and_on_what_it_rests(fit, monkeypatch):
     outcome = fit("--dry_run", "--trainer.max_epochs=100")
     (line,) = (line for line in outcome.out.splitlines() if line.startswith("time "))
     found = re.fullmatch(
-        r"time +about (\d+) s in all, (\d+) ms per epoch: 21 epochs tried, without checkpoints",
+        r"time +about (\d+) s in all, (\d+) ms per epoch: \d+ epochs tried, without checkpoints",
         line,
     )
     assert found is not None, line

@@ -40,7 +40,11 @@ def test_a_run_leaves_its_files_and_says_where(fit, tmp_path):
     assert "tensorboard --logdir runs/block_model_int2" in outcome.out
     assert "test accuracy" in outcome.out
     assert f"qgnn report {run.relative_to(tmp_path)}" in outcome.out
-    assert len(outcome.out.splitlines()) <= 10
+    assert len(outcome.out.splitlines()) <= 11
+    assert (
+        f"pack           qgnn export {run.relative_to(tmp_path)}/checkpoints/best.ckpt"
+        in outcome.out
+    )
     written = ("config.yaml", "results.json", "evaluation.json")
     for name in (*written, "checkpoints/best.ckpt", "checkpoints/last.ckpt"):
         assert (run / name).is_file(), name
