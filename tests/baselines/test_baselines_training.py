@@ -88,7 +88,7 @@ def test_a_run_from_fit_to_export(monkeypatch, tmp_path, capsys, architecture, b
         assert code == 0
         assert main(["predict", *SMALL[:9], "--packed", "m.safetensors"]) == 0
         return
-    assert code == 1
+    assert code == 2
     assert error.count("\n") == 1
     assert f"architecture '{architecture}'" in error
     assert "cannot be packed" in error
