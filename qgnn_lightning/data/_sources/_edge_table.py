@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data._sources._nodes import Nodes
-from qgnn_lightning.data._sources._row_faults import FileFaults, Place, RowError
+from qgnn_lightning.data._sources._row_faults import FileFaults, Place, RowError, shown
 from qgnn_lightning.data._sources._table_rows import check_number, find_node
 from qgnn_lightning.data._sources._tables import Row, Table
 from qgnn_lightning.data._sources._undirected import contradictions
@@ -57,7 +57,7 @@ def _positive(row: Row, column: int, header: tuple[str, ...]) -> float:
     value = check_number(row, column, header)
     if value <= 0:
         name = header[column]
-        rule = f"column {name!r} must hold positive numbers, got {row.cells[column]!r}"
+        rule = f"column {name!r} must hold positive numbers, got {shown(row.cells[column])}"
         raise RowError(row.place, "columns without positive numbers", name, rule)
     return value
 
@@ -74,7 +74,7 @@ def _contradiction(
     """The fault of an edge that has another weight in an earlier row."""
     one, other = sorted(map(nodes.name, edges[:, row].tolist()))
     rule = (
-        f"the edge between {one!r} and {other!r} must have one weight, got "
+        f"the edge between {shown(one)} and {shown(other)} must have one weight, got "
         f"{float(edge_weight[row]):g}, and {float(edge_weight[first]):g} on {table.unit} "
         f"{numbers[first]}"
     )
