@@ -317,3 +317,10 @@ def test_a_quote_that_is_not_closed_is_told_where_it_opens(folder, name, closed)
     assert told(folder) == [f"{name}:4: a quote is not closed on its line"]
     change(folder, name, lambda text: text + "x" * 200_000)
     assert told(folder)[0].startswith(f"{name}:4: a quote is not closed")
+
+
+def test_numbers_near_the_end_of_float32_are_read(folder):
+    change(folder, "features.csv", lambda text: text.replace("nodeb,1,2", "nodeb,3e38,-3e38"))
+    data = GraphDataModule("files", root=str(folder))
+    data.setup()
+    assert data.graph.x[1].tolist() == np.float32([3e38, -3e38]).tolist()

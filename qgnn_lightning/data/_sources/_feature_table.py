@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,7 +49,7 @@ def read_features(table: Table, nodes: Nodes, faults: FileFaults) -> Tensor:
     faults.stop(nodes.path)
     x = torch.empty(len(order), len(columns))
     if x.numel():
-        x[torch.tensor(order)] = torch.tensor(values).view(x.shape)
+        x[torch.from_numpy(np.array(order))] = torch.from_numpy(np.array(values)).view(x.shape)
     return x
 
 
@@ -62,20 +63,21 @@ def _numbers(
 ) -> list[float]:
     try:
         numbers = [float(row.cells[column]) for column in columns]
-        if all(abs(number) <= LARGEST for number in numbers):  # which NaN is not
+        if sum(map(abs, numbers)) <= LARGEST:  # then each is, and none is NaN
             return numbers
     except ValueError:
         pass
+    numbers = []
     for column in columns:
         try:
-            check_number(row, column, table.header)
+            numbers.append(check_number(row, column, table.header))
         except RowError as fault:
             fault.node = name
             may_be_name = nodes.named and nodes.find(row.cells[column]) is not None
             if may_be_name and "node" not in table.header:
                 fault.hint = "names of nodes stand in a column named node"
             faults.add(fault)
-    return []
+    return numbers
 
 
 def _explain_text(table: Table, faults: FileFaults) -> None:
