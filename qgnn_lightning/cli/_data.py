@@ -40,7 +40,8 @@ def check_graph(arguments: list[str]) -> None:
         raise FaultsError(*map(str, error.faults), _summary(error)) from error
     found = graph_statistics(graph)
     names = graph.names.classes or tuple(map(str, range(len(found.class_sizes))))
-    print(describe_graph(found, split, names))
+    parts = None if split is None else split.class_sizes(graph.y)
+    print(describe_graph(found, parts, names))
     if options.plot is not None:
         title = options.data.name or Path(options.data.root or options.data.source).name
         draw_graph(found, names, title, Path(options.plot))

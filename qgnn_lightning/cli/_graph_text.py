@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qgnn_lightning.cli._remarks import note, remark_on_classes, remarks_on_columns
-from qgnn_lightning.data import GraphStatistics, Split, SplitSizes
+from qgnn_lightning.data import GraphStatistics, SplitSizes
 
-_WIDEST_BAR = 40
+_WIDEST_BAR = 32
 _MOST_CLASSES = 30
 
+#: Nodes of each class, by part of the split.
+_Parts = Mapping[str, Sequence[int]]
 
-def describe_graph(found: GraphStatistics, split: Split | None, names: Sequence[str]) -> str:
+
+def describe_graph(found: GraphStatistics, parts: _Parts | None, names: Sequence[str]) -> str:
     """What a graph looks like, one fact per line.
 
     Args:
         found: What was counted.
-        split: The split, or ``None`` where there is none.
+        parts: Nodes of each class in ``train``, ``val`` and ``test``, or ``None`` where there is no
+            split.
         names: Names of the classes.
     """
     facts = {
         "nodes": f"{found.num_nodes:,}",
         "edges": f"{found.num_edges:,} {'directed' if found.directed else 'undirected'}"
         f"{', weighted' if found.weighted else ''}",
-        "features": f"{found.num_features:,}, {100 * found.feature_density:.1f} % not zero",
+        "features": f"{found.num_features:,}, {100 * (1 - found.feature_density):.1f} % zeros",
         "classes": _classes(found),
-        "degree": f"{found.least_degree:,} to {found.most_degree:,}, "
-        f"mean {found.mean_degree:.1f}, median {found.median_degree:g}",
-        "isolated": f"{found.num_isolated:,} nodes without an edge",
-        "components": f"{found.num_components:,}, the largest of {found.largest_component:,} nodes",
+        "degree": _degree(found),
+        "isolated": f"{_nodes(found.num_isolated)} without an edge",
+        "components": f"{found.num_components:,}, the largest of {_nodes(found.largest_component)}",
         "homophily": _homophily(found),
-        "split": _options_for_split(found) if split is None else _split(found.num_nodes, split),
+        "split": _options_for_split(found) if parts is None else _split(found.num_nodes, parts),
     }
     lines = [f"{name:<15}{fact}" for name, fact in facts.items()]
     classes = list(zip(names, found.class_sizes, strict=True))
     degrees = [(one.name, one.nodes) for one in found.degrees]
-    tables = ["", *_bars("class", classes), "", *_bars("degree", degrees)]
-    return "\n".join([*lines, *_remarks(found, names), *tables])
+    tables = ["", *_bars("class", classes, parts or {}), "", *_bars("degree", degrees, {})]
+    return "\n".join([*lines, *_remarks(found, parts, names), *tables])
 
 
-def _remarks(found: GraphStatistics, names: Sequence[str]) -> list[str]:
+def _remarks(found: GraphStatistics, parts: _Parts | None, names: Sequence[str]) -> list[str]:
     """What is allowed, but seldom meant."""
     remarks = []
     if not found.num_edges:
@@ -51,21 +54,42 @@ def _remarks(found: GraphStatistics, names: Sequence[str]) -> list[str]:
         )
     small = [name for name, size in zip(names, found.class_sizes, strict=True) if 0 < size <= 2]
     if small:
-        shown = ", ".join(map(printable, small[:5])) + (", ..." if len(small) > 5 else "")
-        remarks.append(f"classes of one or two nodes, a slip in a label? {shown}")
+        remarks.append(f"classes of one or two nodes, a slip in a label? {_listed(small)}")
     empty = remark_on_classes(found.class_sizes)
     if empty is not None:
         remarks.append(empty)
+    if parts is not None:
+        sizes = zip(names, found.class_sizes, parts["train"], strict=True)
+        lost = [name for name, size, trained in sizes if size and not trained]
+        if lost:
+            remarks.append(f"classes without a training node are never learned: {_listed(lost)}")
     if found.column_sizes is not None:
         remarks += remarks_on_columns(found.column_sizes, few_bits=True)
     return list(map(note, remarks))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names[:5])) + (", ..." if len(names) > 5 else "")
 
 
 def _classes(found: GraphStatistics) -> str:
     number = f"{len(found.class_sizes):,}"
     if not found.num_unlabelled:
         return number
-    return f"{number}, and {found.num_unlabelled:,} nodes of unknown class"
+    return f"{number}, and {_nodes(found.num_unlabelled)} of unknown class"
+
+
+def _nodes(number: int) -> str:
+    return f"{number:,} node{'' if number == 1 else 's'}"
+
+
+def _degree(found: GraphStatistics) -> str:
+    if found.least_degree == found.most_degree:
+        return f"{found.least_degree:,} at every node"
+    return (
+        f"{found.least_degree:,} to {found.most_degree:,}, mean {found.mean_degree:.1f}, "
+        f"median {found.median_degree:g}"
+    )
 
 
 def _homophily(found: GraphStatistics) -> str:
@@ -85,22 +109,23 @@ def _options_for_split(found: GraphStatistics) -> str:
     return f"none: train with --data.split random {sizes.options}"
 
 
-def _split(num_nodes: int, split: Split) -> str:
-    masks = (split.train_mask, split.val_mask, split.test_mask)
-    train, val, test = (int(mask.sum()) for mask in masks)
-    rest = num_nodes - train - val - test
-    return f"{train:,} train, {val:,} val, {test:,} test, {rest:,} in none"
+def _split(num_nodes: int, parts: _Parts) -> str:
+    sizes = {part: sum(counts) for part, counts in parts.items()}
+    told = ", ".join(f"{size:,} {part}" for part, size in sizes.items())
+    return f"{told}, {num_nodes - sum(sizes.values()):,} in none"
 
 
-def _bars(title: str, counts: list[tuple[str, int]]) -> list[str]:
+def _bars(title: str, counts: list[tuple[str, int]], parts: _Parts) -> list[str]:
     shown = counts[:_MOST_CLASSES]
     largest = max(count for _, count in shown) or 1
     total = sum(count for _, count in counts)
-    lines = [f"{title:<15}{'nodes':>10}{'share':>9}"]
-    for name, count in shown:
+    lines = [f"{title:<15}{'nodes':>10}{'share':>9}" + "".join(f"{part:>9}" for part in parts)]
+    for number, (name, count) in enumerate(shown):
+        of_parts = "".join(f"{sizes[number]:>9,}" for sizes in parts.values())
         bar = "#" * round(_WIDEST_BAR * count / largest)
         lines.append(
-            f"{printable(name[:14]):<15}{count:>10,}{100 * count / total:>7.1f} % {bar}".rstrip()
+            f"{printable(name[:14]):<15}{count:>10,}{100 * count / total:>7.1f} %{of_parts} "
+            f"{bar}".rstrip()
         )
     if len(shown) < len(counts):
         lines.append(f"... and {len(counts) - len(shown)} more")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qgnn_lightning.data import ColumnSizes, GraphBatch, column_sizes
+from qgnn_lightning.data import ColumnSizes, GraphBatch, GraphDataError, column_sizes
 from qgnn_lightning.quantization import make_precision
 
 #: Sources of files that nobody has prepared for a network yet.
 OWN_FILES = ("files", "npz", "npy")
 #: Eight bits keep what is a 500th of the range.
 _FEW_BITS = 4
+_NOTHING = "all features are 0: there is nothing to learn from"
+_ALIKE = "all nodes have the same features: only their edges tell them apart"
 #: Numbers that are looked through in a moment; more of them may be on the disk.
 _MOST_NUMBERS = 2**24
 
@@ -22,13 +24,15 @@ def note(text: str) -> str:
 
 
 def remarks_on_columns(sizes: ColumnSizes, *, few_bits: bool) -> list[str]:
-    """What to do about columns that are huge, or of very different size.
+    """What to do about columns that are huge, of very different size, or tell no nodes apart.
 
     Args:
         sizes: Of the features' columns.
         few_bits: Whether their grid may have few bits.
     """
     found = [_remark_on_huge(sizes)] if sizes.huge else []
+    if sizes.constant:
+        found.append(_NOTHING if sizes.largest == 0 else _ALIKE)
     return found + ([_remark_on_uneven(sizes)] if few_bits and sizes.uneven else [])
 
 
@@ -81,6 +85,9 @@ def remarks_on_training(options: Mapping[str, Any], graph: GraphBatch) -> list[s
     Args:
         options: The options of ``fit``.
         graph: The graph.
+
+    Raises:
+        GraphDataError: If all features are 0: there is nothing to train on.
     """
     if options["data"]["source"] not in OWN_FILES:
         return []
@@ -89,5 +96,8 @@ def remarks_on_training(options: Mapping[str, Any], graph: GraphBatch) -> list[s
     model = options["model"]
     bits = make_precision(model["bits"], model["stage_bits"]).input
     if graph.x.numel() <= _MOST_NUMBERS:
-        remarks += remarks_on_columns(column_sizes(graph.x), few_bits=bits <= _FEW_BITS)
+        sizes = column_sizes(graph.x)
+        if sizes.largest == 0:
+            raise GraphDataError(_NOTHING)
+        remarks += remarks_on_columns(sizes, few_bits=bits <= _FEW_BITS)
     return remarks

@@ -21,11 +21,13 @@ class ColumnSizes:
         largest: That of the largest column; 0 where all features are 0.
         median: Half of the columns are no larger.
         largest_column: Number of the largest column; ``None`` where all features are 0.
+        constant: Whether all nodes have the same features.
     """
 
     largest: float
     median: float
     largest_column: int | None = None
+    constant: bool = False
 
     @property
     def uneven(self) -> bool:
@@ -47,12 +49,20 @@ def column_sizes(x: Tensor) -> ColumnSizes:
     Shapes:
         x: ``(num_nodes, num_features)``.
     """
-    if x.layout == torch.sparse_csr:
-        size = x.values().new_zeros(x.shape[1])
-        size.scatter_reduce_(0, x.col_indices(), x.values().abs(), "amax")
-    else:
-        size = torch.maximum(x.amax(0), -x.amin(0))
+    low, high = _sparse_range(x) if x.layout == torch.sparse_csr else (x.amin(0), x.amax(0))
+    size = torch.maximum(high, -low)
+    constant = torch.equal(low, high)
     used = size[size > 0]
     if not len(used):
-        return ColumnSizes(0, 0)
-    return ColumnSizes(float(size.max()), float(used.median()), int(size.argmax()))
+        return ColumnSizes(0, 0, constant=constant)
+    return ColumnSizes(float(size.max()), float(used.median()), int(size.argmax()), constant)
+
+
+def _sparse_range(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Least and largest number of each column; what is not stored is 0."""
+    column, value = x.col_indices(), x.values()
+    full = torch.bincount(column, minlength=x.shape[1]) == x.shape[0]
+    start = value.new_zeros(x.shape[1])
+    low = start.scatter_reduce(0, column, value, "amin", include_self=False)
+    high = start.scatter_reduce(0, column, value, "amax", include_self=False)
+    return low.where(full, low.clamp(max=0)), high.where(full, high.clamp(min=0))

@@ -30,6 +30,25 @@ class Split:
     val_mask: Tensor
     test_mask: Tensor
 
+    def class_sizes(self, y: Tensor) -> dict[str, list[int]]:
+        """Nodes of each class in each part.
+
+        Args:
+            y: Class of each node, -1 where it is unknown.
+
+        Shapes:
+            y: ``(num_nodes,)``.
+
+        Returns:
+            By ``train``, ``val`` and ``test``: a number for each class.
+        """
+        masks = {"train": self.train_mask, "val": self.val_mask, "test": self.test_mask}
+        most = len(class_sizes(y))
+        return {
+            part: torch.bincount(y[mask & (y >= 0)].long(), minlength=most).tolist()
+            for part, mask in masks.items()
+        }
+
 
 def random_split(
     y: Tensor, *, num_train_per_class: int, num_val: int, num_test: int, seed: int

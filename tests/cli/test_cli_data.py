@@ -29,7 +29,7 @@ def test_a_folder_is_described(qgnn, folder):
     facts = dict(line.split(None, 1) for line in outcome.out.splitlines() if " " in line)
     assert facts["nodes"] == "3"
     assert facts["edges"] == "2 undirected"
-    assert facts["features"] == "1, 66.7 % not zero"
+    assert facts["features"] == "1, 33.3 % zeros"
     assert facts["homophily"].startswith("50.0 % of the edges")
     assert facts["split"] == "none, and too few nodes with a label to draw one"
     assert facts["red"].split()[:2] == ["2", "66.7"]
@@ -39,9 +39,41 @@ def test_what_is_seldom_meant_is_remarked(qgnn, folder):
     (folder / "labels.csv").write_text("node,label\nann,red\nbob,\neve,rde\n")
     (folder / "edges.csv").write_text("source,target\n")
     lines = qgnn("data", "check", str(folder)).out.splitlines()
-    assert "classes        2, and 1 nodes of unknown class" in lines
+    assert "classes        2, and 1 node of unknown class" in lines
     assert "note           there are no edges: nothing is learned from neighbours" in lines
     assert "note           classes of one or two nodes, a slip in a label? rde, red" in lines
+
+
+def test_classes_are_counted_in_each_part_of_the_split(qgnn, folder):
+    (folder / "labels.csv").write_text("label\n" + "red\nblue\n" * 3 + "pink\n")
+    (folder / "features.csv").write_text("a\n" + "1\n" * 6 + "2\n")
+    (folder / "edges.csv").write_text("source,target\n")
+    split = ["train", "val", "train", "test", '""', "test", "val"]
+    (folder / "split.csv").write_text("split\n" + "\n".join(split))
+    lines = qgnn("data", "check", str(folder)).out.splitlines()
+    assert "split          2 train, 2 val, 2 test, 1 in none" in lines
+    assert "note           classes without a training node are never learned: blue, pink" in lines
+    rows = {line.split()[0]: line.split() for line in lines if line}
+    assert rows["class"] == ["class", "nodes", "share", "train", "val", "test"]
+    assert [rows[name][4:7] for name in ("red", "blue", "pink")] == [
+        ["2", "0", "0"],
+        ["0", "1", "2"],
+        ["0", "1", "0"],
+    ]
+    assert "degree         0 at every node" in lines
+    assert "components     7, the largest of 1 node" in lines
+
+
+def test_features_that_tell_no_nodes_apart_are_remarked(qgnn, folder):
+    (folder / "labels.csv").write_text("label\n" + "0\n1\n" * 8)
+    (folder / "edges.csv").write_text("source,target\n0,1\n2,3\n")
+    alike = "all nodes have the same features: only their edges tell them apart"
+    nothing = "all features are 0: there is nothing to learn from"
+    for row, remark in (("3,3", alike), ("0,5", alike), ("0,0", nothing)):
+        (folder / "features.csv").write_text("a,b\n" + f"{row}\n" * 16)
+        assert f"note           {remark}\n" in qgnn("data", "check", str(folder)).out
+    outcome = qgnn("fit", *drawn_from(folder, 4), "--trainer.max_epochs=1")
+    assert (outcome.code, outcome.err) == (1, f"qgnn fit: error: {nothing}\n")
 
 
 def test_one_class_is_an_error_before_a_run_is_made(qgnn, folder):

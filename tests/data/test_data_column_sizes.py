@@ -21,8 +21,20 @@ def test_dense_and_sparse_columns_against_a_loop():
 
 
 def test_features_that_are_all_zero_are_even():
-    assert column_sizes(torch.zeros(3, 2)) == ColumnSizes(0, 0)
+    assert column_sizes(torch.zeros(3, 2)) == ColumnSizes(0, 0, constant=True)
     assert not ColumnSizes(0, 0).uneven
+
+
+@pytest.mark.parametrize("row", [[0.0, 0.0, 0.0], [2.0, 0.0, -1.0], [0.0, 0.0, 3.0]])
+def test_features_are_constant_until_one_node_differs(row):
+    x = torch.tensor([row]).repeat(5, 1)
+    assert column_sizes(x).constant
+    assert column_sizes(x.to_sparse_csr()).constant
+    for column in range(3):
+        other = x.clone()
+        other[3, column] = 1 - other[3, column]
+        assert not column_sizes(other).constant
+        assert not column_sizes(other.to_sparse_csr()).constant
 
 
 def test_the_largest_column_is_named_and_huge_from_a_billion_on():

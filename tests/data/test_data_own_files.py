@@ -168,7 +168,7 @@ FAULTS = {
     ),
     ("edges.csv", "source,target\nann,bob,3\n"): "csv:2: must have 2 cells as the header has",
     ("edges.csv", "0,1\n1,2\n"): "must have the columns source, target, and may have weight, got 0",
-    ("edges.csv", ""): "edges.csv must have the columns source, target, and may have weight, got n",
+    ("edges.csv", ""): "edges.csv is empty",
     ("edges.csv", "source,target,weight\nann,bob,0\n"): (
         "edges.csv:2: column 'weight' must hold positive numbers, got '0'"
     ),
@@ -211,8 +211,8 @@ FAULTS = {
     (
         "labels.csv",
         "node;label\nann;a\n",
-    ): "got node;label; columns are set apart by commas, not by semicolons",
-    ("labels.csv", "node\tlabel\nann\ta\n"): "set apart by commas, not by tabs",
+    ): "labels.csv must have its columns set apart by commas, got semicolons",
+    ("labels.csv", "node\tlabel\nann\ta\n"): "set apart by commas, got tabs",
     ("labels.csv", "node,label\nann,a\nann,b\n"): (
         "labels.csv:3: node 'ann' must appear once, it is on line 2 too"
     ),

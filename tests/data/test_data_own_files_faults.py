@@ -123,15 +123,17 @@ def test_more_than_five_of_a_kind_are_told_as_one(folder):
         data.setup()
     assert (caught.value.num_faults, caught.value.num_places) == (4 * 20, 3 * 20 + 38)
     lines = "lines 2, 3, 4, 5, 6, 7, 8, 9, ..."
+    names = f"20 unknown names: {str(NAMES[:8])[1:-1]}, ...;"
+    new = str(list(other.values())[:8])[1:-1]
     assert told(folder) == [
-        "labels.csv:2: node '0-?' has no row in features.csv (one of 20 nodes without features, "
-        f"in 20 places: {lines})",
-        "features.csv:2: node 'nodea' is no node of labels.csv (one of 20 unknown names, in 20 "
-        f"places: {lines})",
-        "edges.csv:2: source 'nodea' is no node of labels.csv (one of 20 unknown names, in 38 "
-        f"places: {lines})",
-        "split.csv:2: node 'nodea' is no node of labels.csv (one of 20 unknown names, in 20 "
-        f"places: {lines})",
+        "labels.csv:2: node '0-?' has no row in features.csv (one of 20 nodes without features: "
+        f"{new}, ...; in 20 places, {lines})",
+        f"features.csv:2: node 'nodea' is no node of labels.csv (one of {names} in 20 places, "
+        f"{lines})",
+        f"edges.csv:2: source 'nodea' is no node of labels.csv (one of {names} in 38 places, "
+        f"{lines})",
+        f"split.csv:2: node 'nodea' is no node of labels.csv (one of {names} in 20 places, "
+        f"{lines})",
     ]
 
 
@@ -222,3 +224,103 @@ def test_rows_of_unknown_nodes_are_read_to_their_end(folder):
         "split.csv:22: split must be train, val, test or empty, got 'dev' (node 'zoe')",
         "split.csv:23: node 'zoe' must appear once, it is on line 22 too",
     ]
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_columns_set_apart_by_other_marks_are_one_sentence(folder, mark, name):
+    for file in CONTENTS:
+        change(folder, file, lambda text: text.replace(",", mark).replace("1", "0,5"))
+    files = ("labels", "features", "edges", "split")
+    assert told(folder) == [
+        f"{file}.csv must have its columns set apart by commas, got {name}" for file in files
+    ]
+
+
+def test_long_cells_are_cut(folder):
+    change(folder, "features.csv", lambda text: text.replace("nodeb,1", "nodeb," + "x" * 999))
+    assert told(folder) == [
+        f"features.csv:3: column 'age' must hold finite numbers, got '{'x' * 60}...' (node 'nodeb')"
+    ]
+
+
+def test_a_weight_that_is_no_number_is_said_without_a_hint_at_names(folder):
+    (folder / "edges.csv").write_text("source,target,weight\nnodea,nodeb,abc\n")
+    assert told(folder) == ["edges.csv:2: column 'weight' must hold finite numbers, got 'abc'"]
+
+
+def test_a_column_of_text_and_decimal_commas_are_told_apart(folder):
+    change(folder, "features.csv", lambda text: text.replace(",2\n", ",blue\n"))
+    change(folder, "features.csv", lambda text: text.replace(",1,", ',"-0,6331",'))
+    assert told(folder) == [
+        "features.csv:2: column 'age' must hold finite numbers, got '-0,6331' (node 'nodea'; in "
+        "all 20 rows); decimals need a point",
+        "features.csv:2: column 'size' must hold finite numbers, got 'blue' (node 'nodea'; in all "
+        "20 rows); encode a column of text as numbers (one column per value), or drop it",
+    ]
+
+
+def test_faults_of_many_columns_of_a_row_name_the_columns(folder):
+    cells = ["nan", "", "inf", "-inf", "x", "NaN", "1"]
+    rows = [f"{name},{'1,' * 6}1" for name in NAMES[1:]]
+    header = "node,a,b,c,d,e,f,g"
+    lines = [header, f"nodea,{','.join(cells)}", *rows, ""]
+    (folder / "features.csv").write_text("\n".join(lines))
+    assert told(folder) == [
+        "features.csv:2: column 'a' must hold finite numbers, got 'nan' (node 'nodea'; one of 6 "
+        "columns without finite numbers: 'a', 'b', 'c', 'd', 'e', 'f'; in 6 places, line 2)"
+    ]
+
+
+def test_missing_files_keep_no_other_fault_from_being_told(folder):
+    (folder / "features.csv").rename(folder / "nodes.csv")
+    change(folder, "edges.csv", lambda text: text.replace("source,target", "from,to"))
+    change(folder, "split.csv", lambda text: text.replace("nodeb,val", "nodeb,valid"))
+    first, second, third = told(folder)
+    assert first.endswith(
+        " must hold features.csv or .parquet or .npy or .npz; not used: 'nodes.csv' "
+        "(docs/data-format.md describes the files)"
+    )
+    assert second.startswith("edges.csv must have the columns source, target, and may have weight")
+    assert third.startswith("split.csv:3: split must be train, val, test or empty, got 'valid'")
+    for name in ("labels", "edges", "split"):
+        (folder / f"{name}.csv").unlink()
+    assert "edges.csv or .parquet or .npy; features.csv or" in told(folder)[0]
+
+
+def test_names_in_capitals_are_told(folder):
+    (folder / "features.csv").rename(folder / "Features.CSV")
+    (folder / "split.csv").rename(folder / "SPLIT.csv")
+    if (folder / "features.csv").is_file():
+        pytest.skip("the disk does not tell capitals apart")
+    assert told(folder) == [
+        "Features.CSV must be called features.csv",
+        "SPLIT.csv must be called split.csv",
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_empty_files_are_told_with_the_other_faults(folder, content):
+    (folder / "features.csv").write_text(content)
+    change(folder, "split.csv", lambda text: text.replace("nodeb,val", "zoe,val"))
+    assert told(folder) == [
+        "features.csv is empty",
+        "split.csv:3: node 'zoe' is no node of labels.csv",
+    ]
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "features.csv", "split.csv"])
+@pytest.mark.parametrize("closed", ["", "noder"])
+def test_a_quote_that_is_not_closed_is_told_where_it_opens(folder, name, closed):
+    change(folder, name, lambda text: text.replace("nodec,", '"nodec,'))
+    if closed:
+        change(folder, name, lambda text: text.replace(f"{closed},", f'{closed}",'))
+    assert told(folder) == [f"{name}:4: a quote is not closed on its line"]
+    change(folder, name, lambda text: text + "x" * 200_000)
+    assert told(folder)[0].startswith(f"{name}:4: a quote is not closed")
+
+
+def test_numbers_near_the_end_of_float32_are_read(folder):
+    change(folder, "features.csv", lambda text: text.replace("nodeb,1,2", "nodeb,3e38,-3e38"))
+    data = GraphDataModule("files", root=str(folder))
+    data.setup()
+    assert data.graph.x[1].tolist() == np.float32([3e38, -3e38]).tolist()

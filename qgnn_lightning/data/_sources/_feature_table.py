@@ -5,16 +5,18 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from qgnn_lightning.data._sources._nodes import Nodes
-from qgnn_lightning.data._sources._row_faults import FileFaults, RowError
+from qgnn_lightning.data._sources._row_faults import FileFaults, RowError, shown
 from qgnn_lightning.data._sources._table_rows import LARGEST, check_number, rows_of_nodes
 from qgnn_lightning.data._sources._tables import Row, Table
 
 #: A kind of faults that a slip in the names of the nodes leads to.
 NO_FEATURES = "nodes without features"
+_TEXT = "encode a column of text as numbers (one column per value), or drop it"
 
 
 def read_features(table: Table, nodes: Nodes, faults: FileFaults) -> Tensor:
@@ -42,16 +44,17 @@ def read_features(table: Table, nodes: Nodes, faults: FileFaults) -> Tensor:
             table.check(row)
             values.extend(_numbers(row, columns, table, name, nodes, faults))
     _check_all_there(table, nodes, order, faults)
+    _explain_text(table, faults)
     faults.stop(table.path, table.num_rows)
     faults.stop(nodes.path)
     x = torch.empty(len(order), len(columns))
     if x.numel():
-        x[torch.tensor(order)] = torch.tensor(values).view(x.shape)
+        x[torch.from_numpy(np.array(order))] = torch.from_numpy(np.array(values)).view(x.shape)
     return x
 
 
 def _repeated(row: Row, name: str, first: int) -> RowError:
-    rule = f"node {name!r} must appear once, it is on {row.table.unit} {first} too"
+    rule = f"node {shown(name)} must appear once, it is on {row.table.unit} {first} too"
     return RowError(row.place, "repeated nodes", name, rule)
 
 
@@ -60,31 +63,32 @@ def _numbers(
 ) -> list[float]:
     try:
         numbers = [float(row.cells[column]) for column in columns]
-        if all(abs(number) <= LARGEST for number in numbers):  # which NaN is not
+        if sum(map(abs, numbers)) <= LARGEST:  # then each is, and none is NaN
             return numbers
     except ValueError:
         pass
+    numbers = []
     for column in columns:
         try:
-            check_number(row, column, table.header)
+            numbers.append(check_number(row, column, table.header))
         except RowError as fault:
             fault.node = name
-            if "node" not in table.header and _may_be_name(row.cells[column], nodes):
+            may_be_name = nodes.named and nodes.find(row.cells[column]) is not None
+            if may_be_name and "node" not in table.header:
                 fault.hint = "names of nodes stand in a column named node"
             faults.add(fault)
-    return []
+    return numbers
 
 
-def _may_be_name(cell: str, nodes: Nodes) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return not nodes.named or nodes.find(cell) is not None
-    return False
+def _explain_text(table: Table, faults: FileFaults) -> None:
+    """A column without any number is text, not a slip."""
+    for one in faults.of_kind("columns without finite numbers"):
+        if one.first.place.path == table.path and one.count == table.num_rows:
+            one.first.hint = one.first.hint or _TEXT
 
 
 def _check_all_there(table: Table, nodes: Nodes, seen: Collection[int], faults: FileFaults) -> None:
     """Each node has a row; where one has none, the fault is in the file that lists it."""
     for node in nodes.missing(seen):
-        rule = f"node {nodes.name(node)!r} has no row in {table.path.name}"
+        rule = f"node {shown(nodes.name(node))} has no row in {table.path.name}"
         faults.add(RowError(nodes.place(node), NO_FEATURES, nodes.name(node), rule))

@@ -11,7 +11,7 @@ from torch import Tensor
 from qgnn_lightning.data._raw_graph import GraphNames
 from qgnn_lightning.data._sources._arrays import naming, read_integers, read_npy
 from qgnn_lightning.data._sources._nodes import ListedNodes, Nodes, UnlistedNodes
-from qgnn_lightning.data._sources._row_faults import FileFaults, RowError
+from qgnn_lightning.data._sources._row_faults import FileFaults, RowError, shown
 from qgnn_lightning.data._sources._tables import SUFFIXES, Row, Table, open_table
 from qgnn_lightning.data._validation import check_labels
 
@@ -35,6 +35,11 @@ class Labels:
     y: Tensor
     names: GraphNames = field(default_factory=GraphNames)
 
+    @classmethod
+    def unlisted(cls, path: Path) -> Labels:
+        """What stands in for labels that cannot be read."""
+        return cls(UnlistedNodes(path), torch.empty(0, dtype=torch.int64))
+
 
 def read_labels(path: Path, faults: FileFaults) -> Labels:
     """Read and check the labels.
@@ -43,7 +48,7 @@ def read_labels(path: Path, faults: FileFaults) -> Labels:
         path: The file.
         faults: Takes what is wrong.
     """
-    labels = Labels(UnlistedNodes(path), torch.empty(0, dtype=torch.int64))
+    labels = Labels.unlisted(path)
     with faults:
         if path.suffix in SUFFIXES:
             return _of_table(open_table(path), labels, faults)
@@ -86,7 +91,7 @@ def _name(row: Row, column: int | None, table: Table, nodes: ListedNodes) -> str
     known = nodes.listed(name)
     if known is not None:
         other = nodes.place(known)
-        rule = f"node {name!r} must appear once, it is on {other.unit} {other.number} too"
+        rule = f"node {shown(name)} must appear once, it is on {other.unit} {other.number} too"
         raise RowError(row.place, "repeated nodes", name, rule)
     return name
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from qgnn_lightning.data._sources._feature_table import NO_FEATURES
 from qgnn_lightning.data._sources._nodes import ListedNodes, Nodes
-from qgnn_lightning.data._sources._row_faults import FileFaults, RowError, SameFault
+from qgnn_lightning.data._sources._row_faults import FileFaults, RowError, SameFault, shown
 from qgnn_lightning.data._sources._table_rows import UNKNOWN_NAMES
 from qgnn_lightning.data._validation import GraphDataError
 
@@ -39,7 +39,7 @@ def trace_unknown_names(nodes: Nodes, faults: FileFaults) -> None:
         for name, places in unknown.items():
             close = _nearest(name, nodes.names)
             if close is not None:
-                _give_hint(places, f"did you mean {close!r}?")
+                _give_hint(places, f"did you mean {shown(close)}?")
 
 
 def _give_hint(places: list[SameFault], hint: str) -> None:
@@ -57,8 +57,8 @@ def _trace_to_no_names(
         place = unknown[names[0]][0].first.place
         faults.add(
             GraphDataError(
-                f"{nodes.path} {called}, but {place} has {names[0]!r}: names of nodes stand in a "
-                "column node of labels.csv or labels.parquet"
+                f"{nodes.path} {called}, but {place} has {shown(names[0])}: names of nodes stand "
+                "in a column node of labels.csv or labels.parquet"
             )
         )
         faults.drop(one for name in names for one in unknown.pop(name))
@@ -88,11 +88,11 @@ def _trace_to_the_list(
 def _misspelt(listed: str, name: str, places: list[SameFault], nodes: ListedNodes) -> RowError:
     node = nodes.listed(listed)
     assert node is not None
-    rule = f"node {listed!r} is in no other file"
+    rule = f"node {shown(listed)} is in no other file"
     fault = RowError(nodes.place(node), "names that no other file has", listed, rule)
     more = sum(one.count for one in places) - 1
     also = f" and in {more:,} more places" if more else ""
-    fault.hint = f"did you mean {name!r}, as in {places[0].first.place}{also}?"
+    fault.hint = f"did you mean {shown(name)}, as in {places[0].first.place}{also}?"
     return fault
 
 

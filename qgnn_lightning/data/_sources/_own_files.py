@@ -12,16 +12,15 @@ from qgnn_lightning.data._raw_graph import RawGraph
 from qgnn_lightning.data._sources._arrays import naming, read_floats, read_integers, read_sparse
 from qgnn_lightning.data._sources._edge_table import read_edges
 from qgnn_lightning.data._sources._feature_table import read_features
-from qgnn_lightning.data._sources._labels import read_labels
+from qgnn_lightning.data._sources._labels import Labels, read_labels
 from qgnn_lightning.data._sources._misspelt import trace_unknown_names
 from qgnn_lightning.data._sources._nodes import Nodes
-from qgnn_lightning.data._sources._row_faults import FileFaults
+from qgnn_lightning.data._sources._row_faults import FileFaults, shown
 from qgnn_lightning.data._sources._source import Source
 from qgnn_lightning.data._sources._split_file import SplitReader, ignore_split, read_split
 from qgnn_lightning.data._sources._tables import SUFFIXES, open_table
 from qgnn_lightning.data._sources._undirected import both_directions
 from qgnn_lightning.data._validation import (
-    Faults,
     GraphDataError,
     GraphOptionError,
     check_edges,
@@ -59,29 +58,19 @@ class OwnFilesSource(Source):
         self._read_split = read_split
 
     def prepare(self, *, download: bool) -> None:
-        """Check that the files are there.
+        """Check that the folder is there; what is in it is told with the faults of the files.
 
         Args:
             download: Not used.
 
         Raises:
-            GraphDataError: If one is missing.
+            GraphDataError: If it is not.
         """
         if not self._folder.is_dir():
             found = "got the file" if self._folder.is_file() else "there is none at"
             raise GraphOptionError(
                 f"root must be the folder of the graph's files, {found} {self._folder}"
             )
-        faults = Faults()
-        missing = []
-        for name in _ENDINGS:
-            with faults:
-                if self._find(name) is None and name in _REQUIRED:
-                    missing.append(name)
-        faults.tell()
-        if missing:
-            wanted = "; ".join(f"{name}{' or '.join(_ENDINGS[name])}" for name in missing)
-            raise GraphDataError(f"{self._folder} must hold {wanted}")
 
     def load(self) -> RawGraph:
         """Read and check the files.
@@ -103,19 +92,24 @@ class OwnFilesSource(Source):
     def _load(self, check_classes: _ClassCheck, read_split: SplitReader) -> RawGraph:
         self.prepare(download=False)
         faults = FileFaults()
-        labels = read_labels(self._required("labels"), faults)
+        paths = self._paths(faults)
+        labels = Labels.unlisted(self._folder)
+        if "labels" in paths:
+            labels = read_labels(paths["labels"], faults)
         with faults:
             if labels.y.numel():  # of a file with faults there are none
                 check_classes(labels.y, labels.nodes.path)
         with faults:
-            x = self._features(self._required("features"), labels.nodes, faults)
+            if "features" in paths:
+                x = self._features(paths["features"], labels.nodes, faults)
         with faults:
-            edge_index, edge_weight = self._edges(self._required("edges"), labels.nodes, faults)
+            if "edges" in paths:
+                weights = paths.get("edge_weights")
+                edge_index, edge_weight = self._edges(paths["edges"], weights, labels.nodes, faults)
         split = None
-        path = self._find("split")
-        if path is not None:
-            with faults:
-                split = read_split(path, labels.nodes, faults)
+        with faults:
+            if "split" in paths:
+                split = read_split(paths["split"], labels.nodes, faults)
         trace_unknown_names(labels.nodes, faults)
         faults.tell()
         return RawGraph(
@@ -127,14 +121,43 @@ class OwnFilesSource(Source):
             names=labels.names,
         )
 
+    def _paths(self, faults: FileFaults) -> dict[str, Path]:
+        """The files that are there, by name; takes as faults what is missing or called wrongly."""
+        paths = {}
+        missing = []
+        for name, endings in _ENDINGS.items():
+            with faults:
+                path = self._find(name)
+                if path is not None:
+                    paths[name] = path
+                elif name in _REQUIRED:
+                    missing.append(f"{name}{' or '.join(endings)}")
+        if missing:
+            known = {path.name for path in paths.values()}
+            others = sorted(one.name for one in self._folder.iterdir() if one.name not in known)
+            more = f"; not used: {', '.join(map(shown, others[:5]))}" if others else ""
+            more += ", ..." if len(others) > 5 else ""
+            faults.add(
+                GraphDataError(
+                    f"{self._folder} must hold {'; '.join(missing)}{more} (docs/data-format.md "
+                    "describes the files)"
+                )
+            )
+        return paths
+
     def _find(self, name: str) -> Path | None:
         """The file of that name, whatever its ending.
 
         Raises:
-            GraphDataError: If there are two, or it is a link to somewhere else.
+            GraphDataError: If there are two, it is a link to somewhere else, or it is written in
+                capitals.
         """
         paths = [self._folder / f"{name}{ending}" for ending in _ENDINGS[name]]
         found = [path for path in paths if path.is_file()]
+        if not found:
+            for path in self._folder.iterdir():
+                if path.with_name(path.name.lower()) in paths:
+                    raise GraphDataError(f"{path} must be called {path.name.lower()}")
         if len(found) > 1:
             raise GraphDataError(
                 f"{self._folder} must hold {name} once, got "
@@ -144,11 +167,6 @@ class OwnFilesSource(Source):
             if not path.resolve().is_relative_to(self._folder.resolve()):
                 raise GraphDataError(f"{path} must not lead out of its folder, to {path.resolve()}")
         return found[0] if found else None
-
-    def _required(self, name: str) -> Path:
-        path = self._find(name)
-        assert path is not None
-        return path
 
     def _features(self, path: Path, nodes: Nodes, faults: FileFaults) -> Tensor:
         x = self._read_features(path, nodes, faults)
@@ -170,17 +188,18 @@ class OwnFilesSource(Source):
             )
         return x
 
-    def _edges(self, path: Path, nodes: Nodes, faults: FileFaults) -> tuple[Tensor, Tensor | None]:
-        edge_index, edge_weight = self._read_edges(path, nodes, faults)
+    def _edges(
+        self, path: Path, weights: Path | None, nodes: Nodes, faults: FileFaults
+    ) -> tuple[Tensor, Tensor | None]:
+        edge_index, edge_weight = self._read_edges(path, weights, nodes, faults)
         found = int(edge_index.max()) + 1 if edge_index.numel() else 0
         with naming(path):
             check_edges(edge_index, nodes.count_or(found), edge_weight)
             return both_directions(edge_index, edge_weight)
 
     def _read_edges(
-        self, path: Path, nodes: Nodes, faults: FileFaults
+        self, path: Path, weights: Path | None, nodes: Nodes, faults: FileFaults
     ) -> tuple[Tensor, Tensor | None]:
-        weights = self._find("edge_weights")
         if path.suffix in SUFFIXES:
             if weights is not None:
                 raise GraphDataError(

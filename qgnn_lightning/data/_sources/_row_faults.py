@@ -12,6 +12,12 @@ from qgnn_lightning.data._validation import Faults, GraphDataError
 #: Subjects of one kind that have a line each; of more, the first speaks for all.
 _MOST_SUBJECTS = 5
 _MOST_NUMBERS = 8
+_LONGEST_CELL = 60
+
+
+def shown(cell: str) -> str:
+    """A cell as messages quote it: its beginning, where it is long."""
+    return repr(cell if len(cell) <= _LONGEST_CELL else f"{cell[:_LONGEST_CELL]}...")
 
 
 class Place(NamedTuple):
@@ -66,7 +72,7 @@ class RowError(GraphDataError):
         Args:
             rows: What is said about other rows with this fault.
         """
-        node = "" if self.node is None else f"node {self.node!r}"
+        node = "" if self.node is None else f"node {shown(self.node)}"
         details = "; ".join(filter(None, (node, rows)))
         inside = f" ({details})" if details else ""
         return f"{self.place}: {self.rule}{inside}{self.hint and '; '}{self.hint}"
@@ -106,12 +112,15 @@ class _FoldedError(GraphDataError):
         self.num_faults = len(subjects)
         self.num_places = sum(one.count for one in subjects)
         numbers = sorted({number for one in subjects for number in one.numbers})[:_MOST_NUMBERS]
-        shown = f"{first.place.unit}s {', '.join(map(str, numbers))}"
-        more = ", ..." if self.num_places > len(numbers) else ""
-        where = f"in {self.num_places:,} rows: {shown}{more}"
+        all_told = all(one.count == len(one.numbers) for one in subjects)
+        rows = f"{first.place.unit}{'s'[: len(numbers) - 1]} {', '.join(map(str, numbers))}"
+        more = "" if all_told and len(numbers) < _MOST_NUMBERS else ", ..."
+        where = f"in {self.num_places:,} rows: {rows}{more}"
         if len(subjects) > 1:
-            kinds = f"{len(subjects):,} {first.kind}"
-            where = f"one of {kinds}, in {self.num_places:,} places: {shown}{more}"
+            names = ", ".join(shown(one.first.subject) for one in subjects[:_MOST_NUMBERS])
+            also = ", ..." if len(subjects) > _MOST_NUMBERS else ""
+            kinds = f"{len(subjects):,} {first.kind}: {names}{also}"
+            where = f"one of {kinds}; in {self.num_places:,} places, {rows}{more}"
         elif self.num_places == num_rows:
             where = f"in all {num_rows:,} rows"
         super().__init__(first.told(where if self.num_places > 1 else ""))

@@ -11,7 +11,7 @@ import torch
 
 from qgnn_lightning.data._sources._arrays import read_npy
 from qgnn_lightning.data._sources._nodes import Nodes
-from qgnn_lightning.data._sources._row_faults import FileFaults, Place, RowError
+from qgnn_lightning.data._sources._row_faults import FileFaults, Place, RowError, shown
 from qgnn_lightning.data._sources._table_rows import rows_of_nodes
 from qgnn_lightning.data._sources._tables import SUFFIXES, Row, Table, open_table
 from qgnn_lightning.data._splits import Split
@@ -96,10 +96,10 @@ def _of_table(table: Table, nodes: Nodes, faults: FileFaults) -> _Parts:
 
 def _repeated(name: str, row: Row, first: Row, column: int) -> RowError:
     where = f"on {first.table.unit} {first.number}"
-    got, before = row.cells[column], first.cells[column]
-    rule = f"node {name!r} must appear once, it is {where} too"
+    got, before = shown(row.cells[column]), shown(first.cells[column])
+    rule = f"node {shown(name)} must appear once, it is {where} too"
     if got != before:
-        rule = f"node {name!r} must be in one part, got {got!r}, and {before!r} {where}"
+        rule = f"node {shown(name)} must be in one part, got {got}, and {before} {where}"
     return RowError(row.place, "repeated nodes", name, rule)
 
 
@@ -119,7 +119,7 @@ def _of_array(path: Path, nodes: Nodes, faults: FileFaults) -> _Parts:
 
 
 def _unknown(word: str, name: str, place: Place) -> RowError:
-    rule = f"split must be {', '.join(_PARTS)} or empty, got {word!r}"
+    rule = f"split must be {', '.join(_PARTS)} or empty, got {shown(word)}"
     fault = RowError(place, "unknown parts", word, rule)
     fault.node = name
     close = difflib.get_close_matches(word.lower(), _PARTS, n=1, cutoff=0.5)
@@ -130,8 +130,9 @@ def _unknown(word: str, name: str, place: Place) -> RowError:
 def _check_labels(parts: _Parts, nodes: Nodes, faults: FileFaults) -> None:
     for node, word in parts.words.items():
         if word in _PARTS and not nodes.has_label(node):
-            rule = f"node {nodes.name(node)!r} is in {word}, but has no label ({nodes.place(node)})"
-            faults.add(RowError(parts.place(node), "nodes without a label", nodes.name(node), rule))
+            name = nodes.name(node)
+            rule = f"node {shown(name)} is in {word}, but has no label ({nodes.place(node)})"
+            faults.add(RowError(parts.place(node), "nodes without a label", name, rule))
 
 
 def _check_sizes(parts: _Parts, faults: FileFaults) -> None:

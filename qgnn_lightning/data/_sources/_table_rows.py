@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from qgnn_lightning.data._sources._nodes import Nodes
-from qgnn_lightning.data._sources._row_faults import FileFaults, RowError
+from qgnn_lightning.data._sources._row_faults import FileFaults, RowError, shown
 from qgnn_lightning.data._sources._tables import Row, Table
 from qgnn_lightning.data._validation import GraphDataError
 
 #: Kinds of faults that a slip in the names of the nodes leads to.
 UNKNOWN_NAMES = "unknown names"
 LARGEST = float(np.finfo(np.float32).max)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
 class NodeRow(NamedTuple):
@@ -67,7 +69,7 @@ def find_node(row: Row, column: int, table: Table, nodes: Nodes) -> int:
     name = row.cells[column]
     node = nodes.find(name)
     if node is None:
-        rule = f"{table.header[column]} {name!r} is no node of {nodes.path.name}"
+        rule = f"{table.header[column]} {shown(name)} is no node of {nodes.path.name}"
         raise RowError(row.place, UNKNOWN_NAMES, name, rule)
     return node
 
@@ -87,8 +89,11 @@ def check_number(row: Row, column: int, header: tuple[str, ...]) -> float:
     name, what = header[column], "finite numbers"
     if math.isfinite(value):
         what = "numbers that fit into float32"
-    rule = f"column {name!r} must hold {what}, got {row.cells[column]!r}"
-    raise RowError(row.place, f"columns without {what}", name, rule)
+    rule = f"column {shown(name)} must hold {what}, got {shown(row.cells[column])}"
+    fault = RowError(row.place, f"columns without {what}", name, rule)
+    if _DECIMAL_COMMA.fullmatch(row.cells[column]):
+        fault.hint = "decimals need a point"
+    raise fault
 
 
 def _named(row: Row, column: int, table: Table, nodes: Nodes, faults: FileFaults) -> NodeRow:

@@ -98,11 +98,9 @@ class Table:
         if set(needed) <= set(self.header) <= known and len(set(self.header)) == len(self.header):
             return
         more = f", and may have {', '.join(optional)}" if optional else ""
-        apart = [name for mark, name in _OTHER_MARKS.items() if mark in "".join(self.header)]
-        hint = f"; columns are set apart by commas, not by {apart[0]}" if apart else ""
         raise GraphDataError(
             f"{self.path} must have the columns {', '.join(needed)}{more}, "
-            f"got {', '.join(self.header)[:200] or 'none'}{hint}"
+            f"got {', '.join(self.header)[:200] or 'none'}"
         )
 
 
@@ -122,6 +120,11 @@ def open_table(path: Path) -> Table:
 def _open_csv(path: Path) -> Table:
     lines = _csv_lines(path)
     header = next(lines, (1, []))[1]
+    if not header:
+        raise GraphDataError(f"{path} is empty")
+    for mark, name in _OTHER_MARKS.items():
+        if len(header) == 1 and mark in header[0]:
+            raise GraphDataError(f"{path} must have its columns set apart by commas, got {name}")
     return Table(path, header, "line", lines)
 
 
@@ -132,6 +135,8 @@ def _csv_lines(path: Path) -> _Rows:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             for cells in reader:
+                if reader.line_num > number + 1:
+                    raise csv.Error("a quote is not closed on its line")
                 number = reader.line_num
                 if cells:
                     yield number, [cell.strip() for cell in cells]
@@ -140,10 +145,11 @@ def _csv_lines(path: Path) -> _Rows:
             f"{path} must be comma-separated text in UTF-8, byte {error.start} is not: "
             "save it again with that encoding"
         ) from error
-    except (OSError, csv.Error) as error:
-        raise GraphDataError(
-            f"{path} must be comma-separated text in UTF-8; after line {number}: {error}"
-        ) from error
+    except csv.Error as error:
+        what = "a quote is not closed" if "field limit" in str(error) else str(error)
+        raise GraphDataError(f"{path}:{number + 1}: {what}") from error
+    except OSError as error:
+        raise GraphDataError(f"{path} must be comma-separated text in UTF-8: {error}") from error
 
 
 def _open_parquet(path: Path) -> Table:
