@@ -31,7 +31,7 @@ def describe_graph(found: GraphStatistics, parts: _Parts | None, names: Sequence
         "classes": _classes(found),
         "degree": _degree(found),
         "isolated": f"{_nodes(found.num_isolated)} without an edge",
-        "components": f"{found.num_components:,}, the largest of {_nodes(found.largest_component)}",
+        "components": _components(found),
         "homophily": _homophily(found),
         "split": _options_for_split(found) if parts is None else _split(found.num_nodes, parts),
     }
@@ -81,6 +81,12 @@ def _classes(found: GraphStatistics) -> str:
 
 def _nodes(number: int) -> str:
     return f"{number:,} node{'' if number == 1 else 's'}"
+
+
+def _components(found: GraphStatistics) -> str:
+    if found.largest_component == 1:
+        return f"{found.num_components:,}, each a single node"
+    return f"{found.num_components:,}, the largest of {found.largest_component:,} nodes"
 
 
 def _degree(found: GraphStatistics) -> str:

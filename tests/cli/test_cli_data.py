@@ -61,7 +61,7 @@ def test_classes_are_counted_in_each_part_of_the_split(qgnn, folder):
         ["0", "1", "0"],
     ]
     assert "degree         0 at every node" in lines
-    assert "components     7, the largest of 1 node" in lines
+    assert "components     7, each a single node" in lines
 
 
 def test_features_that_tell_no_nodes_apart_are_remarked(qgnn, folder):
