@@ -13,6 +13,7 @@ from qgnn_lightning.cli._graph_picture import PICTURE_SUFFIXES, draw_graph
 from qgnn_lightning.cli._graph_text import describe_graph
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.cli._quiet import quiet
+from qgnn_lightning.cli._refusals import named_in_full
 from qgnn_lightning.data import GraphDataModule, GraphFaultsError, graph_statistics
 
 
@@ -30,12 +31,15 @@ def check_graph(arguments: list[str]) -> None:
     parser = data_parser()
     options = _parse(parser, arguments)
     try:
-        with quiet():
+        with quiet(), named_in_full(options):
             data = make_data(parser, options)
             data.prepare_data()
             graph = data.read()
             drawn = graph.split is not None or options.data.split == "random"
             split = data.choose_split(graph) if drawn else None
+    except UsageError as error:
+        typed = "--data.root" if options.path is None else "PATH"
+        raise UsageError(str(error).replace("--data.root", typed)) from error
     except GraphFaultsError as error:
         raise FaultsError(*map(str, error.faults), _summary(error)) from error
     found = graph_statistics(graph)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qgnn_lightning.cli._graph_text import printable
+from qgnn_lightning.cli._terminal import printable
 from qgnn_lightning.data import GraphStatistics
 from qgnn_lightning.storage import atomic_path
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qgnn_lightning.cli._remarks import note, remark_on_classes, remarks_on_columns
+from qgnn_lightning.cli._terminal import printable
 from qgnn_lightning.data import GraphStatistics, SplitSizes
 
 _WIDEST_BAR = 32
@@ -136,8 +137,3 @@ def _bars(title: str, counts: list[tuple[str, int]], parts: _Parts) -> list[str]
     if len(shown) < len(counts):
         lines.append(f"... and {len(counts) - len(shown)} more")
     return lines
-
-
-def printable(text: str) -> str:
-    """A name from a file without control characters, which could steer a terminal."""
-    return "".join(one if one.isprintable() else "?" for one in text)

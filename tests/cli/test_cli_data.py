@@ -158,8 +158,8 @@ def test_a_drawn_split_is_counted(qgnn, folder):
     outcome = qgnn("data", "check", str(folder), *drawn, "--data.num_val=1", "--data.num_test=1")
     assert outcome.code == 2
     assert (
-        "num_val + num_test must not exceed the 1 nodes that are not trained on (num_train_per_c"
-        in outcome.err
+        "--data.num_val + --data.num_test must not exceed the 1 nodes that are not trained on "
+        "(--data.num_train_per_class=1)" in outcome.err
     )
     assert "got 1 + 1: 3 nodes with a label are too few to draw a split" in outcome.err
     assert "20 train" not in outcome.out
