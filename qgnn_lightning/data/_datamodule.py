@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
 
-from qgnn_lightning.data._batch import GraphBatch, assemble
+from qgnn_lightning.data._batch import GraphBatch
 from qgnn_lightning.data._batching import BatchingName, Place, TrainLoader, make_batching
 from qgnn_lightning.data._cache import cache_folder
 from qgnn_lightning.data._checkpoint_state import check_not_trained_on, state_of
 from qgnn_lightning.data._classes import TrainedClasses
-from qgnn_lightning.data._features import normalize_rows
+from qgnn_lightning.data._graph_reader import GraphReader
 from qgnn_lightning.data._loader import FullGraphLoader
 from qgnn_lightning.data._neighbor_loader import NeighborOptions
 from qgnn_lightning.data._partition import PartitionerName, PartitionOptions
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import PlantedOptions, SourceName, make_source
 from qgnn_lightning.data._split_sizes import SplitSizes
-from qgnn_lightning.data._splits import Split, class_sizes, random_split
+from qgnn_lightning.data._splits import Split
 from qgnn_lightning.data._validation import (
     GraphDataError,
     GraphOptionError,
-    check_several_classes,
-    validate_graph,
-    validate_masks,
 )
 from qgnn_lightning.errors import OptionError
 
@@ -153,12 +150,16 @@ class GraphDataModule(LightningDataModule):
             split=split,
             planted=planted,
         )
-        self._split_sizes = SplitSizes(num_train_per_class, num_val, num_test)
-        self._split_seed = split_seed
         self._title = " ".join(filter(None, (source, name or root)))
-        self._split = split
+        self._reader = GraphReader(
+            self._source,
+            self._title,
+            split,
+            SplitSizes(num_train_per_class, num_val, num_test),
+            split_seed,
+            normalize_features,
+        )
         self._download = download
-        self._normalize_features = normalize_features
         self._graph: GraphBatch | None = None
         self._names = GraphNames()
         self._trained_classes: TrainedClasses | None = None
@@ -257,7 +258,8 @@ class GraphDataModule(LightningDataModule):
         self._refuse_several_devices()
         predicting = stage == "predict"
         if self._graph is None or (self._only_to_predict and not predicting):
-            self._graph = self._load_to_predict() if predicting else self._load()
+            load = self._reader.load_to_predict if predicting else self._reader.load
+            self._graph, self._names = load(self._trained_classes)
             self._only_to_predict = predicting
         if stage in ("fit", None):
             self._batching.prepare(self.graph, self._place)
@@ -268,28 +270,18 @@ class GraphDataModule(LightningDataModule):
         Raises:
             GraphDataError: If the graph cannot be read or is not valid.
         """
-        raw = _checked(self._source.load())
-        check_several_classes(raw.y, self._title)
-        return raw
+        return self._reader.read()
 
-    def _load(self) -> GraphBatch:
-        raw = self.read()
-        split = self.choose_split(raw)
-        self._names = self._names_of(raw)
-        if self._trained_classes is not None:
-            raw = replace(raw, y=self._trained_classes.numbers(raw, self._title))
-        return self._prepare(raw, split)
+    def choose_split(self, raw: RawGraph) -> Split:
+        """The split that came with a graph, or the one that is drawn.
 
-    def _load_to_predict(self) -> GraphBatch:
-        raw = _checked(self._source.load_to_predict())
-        self._names = self._names_of(raw)
-        unknown = torch.full_like(raw.y, -1, dtype=torch.int64)
-        nothing = torch.zeros_like(raw.y, dtype=torch.bool)
-        return self._prepare(replace(raw, y=unknown), Split(nothing, nothing, nothing))
+        Args:
+            raw: What :meth:`read` gave.
 
-    def _names_of(self, raw: RawGraph) -> GraphNames:
-        known = self._trained_classes
-        return raw.names if known is None else replace(raw.names, classes=known.names)
+        Raises:
+            GraphDataError: If there is none, or it is not valid.
+        """
+        return self._reader.choose_split(raw)
 
     def train_dataloader(self) -> TrainLoader:
         """The graph, ``steps_per_epoch`` times; or all its parts or training nodes, once."""
@@ -376,33 +368,3 @@ class GraphDataModule(LightningDataModule):
                 "Set data.batching to partitions, so that each device trains on its own parts; or "
                 "set trainer.devices to 1, and use the other devices for other seeds, one run each"
             )
-
-    def _prepare(self, raw: RawGraph, split: Split) -> GraphBatch:
-        normalize = self._normalize_features and raw.bag_of_words
-        x = normalize_rows(raw.x) if normalize else raw.x
-        return assemble(x, raw.edge_index, raw.y, split, raw.edge_weight)
-
-    def choose_split(self, raw: RawGraph) -> Split:
-        """The split that came with a graph, or the one that is drawn.
-
-        Args:
-            raw: What :meth:`read` gave.
-
-        Raises:
-            GraphDataError: If there is none, or it is not valid.
-        """
-        if self._split == "random":
-            sizes = asdict(self._split_sizes)
-            split = random_split(raw.y.long(), **sizes, seed=self._split_seed)
-        elif raw.split is not None:
-            split = raw.split
-        else:
-            advice = self._split_sizes.advice(class_sizes(raw.y).tolist())
-            raise GraphOptionError(f"{self._title} has no public split: {advice}")
-        validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask)
-        return split
-
-
-def _checked(raw: RawGraph) -> RawGraph:
-    validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
-    return raw

@@ -25,6 +25,7 @@ def test_features_that_are_all_zero_are_even():
     assert not ColumnSizes(0, 0).uneven
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
 @pytest.mark.parametrize("row", [[0.0, 0.0, 0.0], [2.0, 0.0, -1.0], [0.0, 0.0, 3.0]])
 def test_features_are_constant_until_one_node_differs(row):
     x = torch.tensor([row]).repeat(5, 1)

@@ -122,6 +122,12 @@ def test_names_of_classes_are_different_texts(tmp_path, content, names):
     refused(tmp_path, with_fields(content, {**fields, "class_names": names}), "class_names")
 
 
+def test_bits_are_whole_numbers(tmp_path, content):
+    fields = json.loads(split(content)[0]["__metadata__"]["network"])
+    fields["propagation"]["residual_bits"] = 8.0
+    refused(tmp_path, with_fields(content, fields), "residual_bits must be a whole number, got 8.0")
+
+
 def test_mutants_give_only_our_error(tmp_path, content):
     generator = random.Random(0)
     path = tmp_path / "mutant.safetensors"

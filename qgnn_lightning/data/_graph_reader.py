@@ -1,0 +1,123 @@
+"""From a source to a graph that can be worked on: read, checked, split, with its classes named."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Literal, NamedTuple
+
+import torch
+
+from qgnn_lightning.data._batch import GraphBatch, assemble
+from qgnn_lightning.data._classes import TrainedClasses
+from qgnn_lightning.data._features import normalize_rows
+from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
+from qgnn_lightning.data._sources import Source
+from qgnn_lightning.data._split_sizes import SplitSizes
+from qgnn_lightning.data._splits import Split, class_sizes, random_split
+from qgnn_lightning.data._validation import (
+    GraphOptionError,
+    check_several_classes,
+    validate_graph,
+    validate_masks,
+)
+
+
+class ReadGraph(NamedTuple):
+    """A graph, and what its nodes and classes are called."""
+
+    graph: GraphBatch
+    names: GraphNames
+
+
+@dataclass(frozen=True)
+class GraphReader:
+    """Reads the graph of a source.
+
+    Args:
+        source: The source.
+        title: What the graph is called in messages.
+        split: ``public``, the split that comes with the graph, or ``random``.
+        sizes: How many nodes a random split takes.
+        split_seed: Seed of the random split alone.
+        normalize_features: Whether bags of words are divided by their sum.
+    """
+
+    source: Source
+    title: str
+    split: Literal["public", "random"]
+    sizes: SplitSizes
+    split_seed: int
+    normalize_features: bool
+
+    def read(self) -> RawGraph:
+        """Read and check the graph as its source has it.
+
+        Raises:
+            GraphDataError: If the graph cannot be read or is not valid.
+        """
+        raw = _checked(self.source.load())
+        check_several_classes(raw.y, self.title)
+        return raw
+
+    def load(self, classes: TrainedClasses | None) -> ReadGraph:
+        """Read the graph and its split.
+
+        Args:
+            classes: The classes of a network, which number and name those of the graph.
+
+        Raises:
+            GraphDataError: If the graph cannot be read or is not valid, has no such split, or has
+                a class that the network does not know.
+        """
+        raw = self.read()
+        split = self.choose_split(raw)
+        if classes is None:
+            return ReadGraph(self._assemble(raw, split), raw.names)
+        y = classes.numbers(raw, self.title)
+        names = replace(raw.names, classes=classes.names)
+        return ReadGraph(self._assemble(replace(raw, y=y), split), names)
+
+    def load_to_predict(self, classes: TrainedClasses | None) -> ReadGraph:
+        """Read the graph alone: no label is looked at, and no node is in a part of a split.
+
+        Args:
+            classes: The classes of the network that predicts.
+
+        Raises:
+            GraphDataError: If the graph cannot be read or is not valid.
+        """
+        raw = _checked(self.source.load_to_predict())
+        unknown = torch.full_like(raw.y, -1, dtype=torch.int64)
+        nothing = torch.zeros_like(raw.y, dtype=torch.bool)
+        graph = self._assemble(replace(raw, y=unknown), Split(nothing, nothing, nothing))
+        names = raw.names if classes is None else replace(raw.names, classes=classes.names)
+        return ReadGraph(graph, names)
+
+    def choose_split(self, raw: RawGraph) -> Split:
+        """The split that came with a graph, or the one that is drawn.
+
+        Args:
+            raw: What :meth:`read` gave.
+
+        Raises:
+            GraphDataError: If there is none, or it is not valid.
+        """
+        if self.split == "random":
+            split = random_split(raw.y.long(), **asdict(self.sizes), seed=self.split_seed)
+        elif raw.split is not None:
+            split = raw.split
+        else:
+            advice = self.sizes.advice(class_sizes(raw.y).tolist())
+            raise GraphOptionError(f"{self.title} has no public split: {advice}")
+        validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask)
+        return split
+
+    def _assemble(self, raw: RawGraph, split: Split) -> GraphBatch:
+        normalize = self.normalize_features and raw.bag_of_words
+        x = normalize_rows(raw.x) if normalize else raw.x
+        return assemble(x, raw.edge_index, raw.y, split, raw.edge_weight)
+
+
+def _checked(raw: RawGraph) -> RawGraph:
+    validate_graph(raw.x, raw.edge_index, raw.y, edge_weight=raw.edge_weight)
+    return raw
