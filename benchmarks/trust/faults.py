@@ -60,7 +60,10 @@ WRITERS = {
 AT_THE_START = ("truncated", "bit-flipped", "damaged", "read-only")
 #: What the message says besides where the disk is.
 LEFT = {("full disk", "fit --export"): "DISK/m.safetensors .* the results are in r/results.json"}
-STUDY = "base:\n  - data.source: block_model\naxes:\n  model.num_steps: [3]\nseeds: 0..0\n"
+STUDY = (
+    "base:\n  - {data.source: block_model, data.split: random}\n"
+    "axes:\n  model.num_steps: [3]\nseeds: 0..0\n"
+)
 
 
 @dataclass(frozen=True)
