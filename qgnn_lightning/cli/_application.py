@@ -133,7 +133,7 @@ class Application(Preparation):
 
     def _try(self, model: NodeClassifier, datamodule: GraphDataModule) -> None:
         """Print what a training would take; several devices are not tried."""
-        plan, trial = plan_training(model, datamodule.graph), Trial()
+        plan, trial = plan_training(model, datamodule.graph, datamodule.names.classes), Trial()
         if self.trainer.world_size == 1:
             self.trainer.callbacks.append(trial)  # type: ignore[attr-defined]
             with TemporaryDirectory() as logs:  # logging takes as long as a step on a small graph
@@ -217,11 +217,12 @@ class Application(Preparation):
     def _results(self) -> dict[str, Any]:
         network = self.model.network.eval()
         summary = network_summary(network)
+        packed = file_size(network, self.datamodule.names.classes)
         return {
             "accuracy": split_accuracies(network, self.datamodule.graph),
             "data": graph_summary(self.datamodule.graph, self.datamodule.title),
             **summary,
-            "size_bytes": {**summary["size_bytes"], "file": file_size(network)},
+            "size_bytes": {**summary["size_bytes"], "file": packed},
             "seed": self.options["seed_everything"],
             **environment(),
             "config": self.plain_config,

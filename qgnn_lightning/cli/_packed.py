@@ -15,6 +15,7 @@ from qgnn_lightning.cli._stored_arguments import (
     trained_classes,
 )
 from qgnn_lightning.cli._terminal import printable
+from qgnn_lightning.data import TrainedClasses
 from qgnn_lightning.deploy import (
     Part,
     check_packable,
@@ -39,9 +40,7 @@ def write_packed(checkpoint: Path, output: Path) -> None:
     Raises:
         UsageError: If it is not a checkpoint of this program, or its network cannot be packed.
     """
-    stored = load_checkpoint(checkpoint, "checkpoint")
-    network = _network_in(stored, f"checkpoint {checkpoint}")
-    classes = trained_classes(stored, f"checkpoint {checkpoint}")
+    network, classes = _stored(checkpoint)
     try:
         check_packable(network)
     except ValueError as error:
@@ -72,14 +71,20 @@ def print_parts(path: Path) -> None:
     Raises:
         UsageError: If it is not a checkpoint of this program.
     """
-    network = trained_network(path)
+    network, classes = _stored(path)
     print(parts_table(describe_network(network), "float32 bytes"))
-    packed = file_size(network)
+    packed = file_size(network, classes.names)
     if packed is not None:
         print(
             "weights in a checkpoint are float32, bits and scale are those of their codes; as a "
             f"packed file (qgnn export): {packed:,} bytes"
         )
+
+
+def _stored(path: Path) -> tuple[GraphNetwork, TrainedClasses]:
+    """The network in a checkpoint and its classes."""
+    checkpoint, name = load_checkpoint(path, "checkpoint"), f"checkpoint {path}"
+    return _network_in(checkpoint, name), trained_classes(checkpoint, name)
 
 
 def _with_header(parts: list[Part], path: Path) -> list[Part]:

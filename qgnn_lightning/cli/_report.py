@@ -46,7 +46,7 @@ def _size(summary: dict[str, Any], file: int | None, besides: str = "") -> str:
         return f"{float32:,} bytes of weights and biases, in float32"
     if file is None:
         return f"{packed:,} bytes (codes, scales and biases), {beside_float32(packed, float32)}"
-    header = f", its header takes {file - packed:,} of them" if file > float32 else ""
+    header = f", its header and padding take {file - packed:,} of them" if file > float32 else ""
     return f"{file:,} bytes as a packed file{besides}, {beside_float32(file, float32)}{header}"
 
 

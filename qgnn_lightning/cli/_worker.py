@@ -83,7 +83,9 @@ def _leave_alone(_: CommandLine) -> None:
 def _read(made: CommandLine) -> None:
     from qgnn_lightning.cli._refusals import named_in_full
 
-    with named_in_full(made.options):
+    options = made.options.clone()
+    options["config"] = None  # written for this process, nothing that the user knows of
+    with named_in_full(options):
         made.datamodule.prepare_data()
         made.datamodule.choose_split(made.datamodule.read())
 

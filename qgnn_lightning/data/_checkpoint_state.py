@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,36 @@ def state_of(graph: GraphBatch, class_names: tuple[str, ...] | None) -> dict[str
         class_names: What its classes are called, or ``None``.
     """
     split = pack_split(Split(graph.train_mask, graph.val_mask, graph.test_mask))
-    return {"num_nodes": graph.num_nodes, "split": split, **TrainedClasses.state(class_names)}
+    return {
+        "num_nodes": graph.num_nodes,
+        "split": split,
+        "labels": _digest(graph.y),
+        **TrainedClasses.state(class_names),
+    }
+
+
+def check_same_labels(state: Mapping[str, Any], graph: GraphBatch, title: str) -> None:
+    """Refuse to go on with a training whose best epoch so far was found on other labels.
+
+    Args:
+        state: What :func:`state_of` gave. A graph of another size is another graph, on which a
+            network may be trained on.
+        graph: The graph.
+        title: What it is called in the message.
+
+    Raises:
+        GraphOptionError: If the labels have changed.
+    """
+    before = state.get("labels")
+    if state.get("num_nodes") == graph.num_nodes and before not in (None, _digest(graph.y)):
+        raise GraphOptionError(
+            f"the labels of {title} are not those that the training began with: train anew, in "
+            "another run directory"
+        )
+
+
+def _digest(y: Tensor) -> str:
+    return hashlib.sha256(y.cpu().numpy().tobytes()).hexdigest()
 
 
 def check_not_trained_on(state: Mapping[str, Any], graph: GraphBatch) -> None:

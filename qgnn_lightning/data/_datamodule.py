@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.trainer.states import TrainerFn
 
 from qgnn_lightning.data._batch import GraphBatch
 from qgnn_lightning.data._batching import BatchingName, Place, TrainLoader, make_batching
 from qgnn_lightning.data._cache import cache_folder
-from qgnn_lightning.data._checkpoint_state import check_not_trained_on, state_of
+from qgnn_lightning.data._checkpoint_state import check_not_trained_on, check_same_labels, state_of
 from qgnn_lightning.data._classes import TrainedClasses
 from qgnn_lightning.data._graph_reader import GraphReader
 from qgnn_lightning.data._loader import FullGraphLoader
@@ -340,13 +341,15 @@ class GraphDataModule(LightningDataModule):
                 with no nodes to compare.
 
         Raises:
-            GraphDataError: If the classes have other names, a validation or test node was a
-                training node, or the checkpoint does not say it.
+            GraphDataError: If the classes have other names, a training goes on with other labels,
+                a validation or test node was a training node, or the checkpoint does not say it.
         """
         if self._graph is None:
             return
         if self._trained_classes is None:
             self._compare_classes(state_dict)
+        if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
+            check_same_labels(state_dict, self._graph, self._title)
         check_not_trained_on(state_dict, self._graph)
 
     def _compare_classes(self, state: dict[str, Any]) -> None:

@@ -261,7 +261,10 @@ def check_several_classes(y: Tensor, where: Path | str) -> None:
     """
     found = len(y[y >= 0].long().bincount().nonzero())
     if found < 2:
-        raise GraphDataError(f"{where} must hold labels of at least two classes, got {found}")
+        enough = "" if found else ": enough for qgnn predict, not to train or to test"
+        raise GraphDataError(
+            f"{where} must hold labels of at least two classes, got {found}{enough}"
+        )
 
 
 def _check_weights(edge_weight: Tensor, num_edges: int) -> None:

@@ -80,8 +80,15 @@ def _content(network: PackedGNN) -> bytes:
         "network": json.dumps(fields, sort_keys=True),
     }
     metadata["checksum"] = _checksum(tensors, metadata)
-    content: bytes = save(tensors, metadata)
-    return content
+    return _in_order(save(tensors, metadata))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its header sorted, so that the same network gives the same bytes."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def load_packed(path: str | os.PathLike[str]) -> PackedGNN:

@@ -63,7 +63,7 @@ def _facts(run: RunRecord) -> str:
         "Validation": f"{100 * found.accuracy['val']:.1f} %",
         "Training": f"{100 * found.accuracy['train']:.1f} %",
         found.packed: f"{found.packed_bytes:,} bytes",
-        "Beside float32": beside_float32(found.packed_bytes, found.float32_bytes),
+        "Packed file beside float32": beside_float32(found.packed_bytes, found.float32_bytes),
     }
     return (
         f'<div class="tiles">{facts_list(tiles)}</div><p class="unit">{tested}</p>'

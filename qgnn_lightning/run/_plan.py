@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +48,15 @@ class TrainingPlan:
         return self.state_bytes + self.activation_bytes + self.graph_bytes
 
 
-def plan_training(model: NodeClassifier, batch: GraphBatch) -> TrainingPlan:
+def plan_training(
+    model: NodeClassifier, batch: GraphBatch, class_names: Sequence[str] | None = None
+) -> TrainingPlan:
     """Try one pass of a network of the same shape; the model is left alone.
 
     Args:
         model: The model, with or without a network.
         batch: The graph.
+        class_names: What its classes are called, or ``None``.
     """
     sizes = {"num_features": batch.num_features, "num_classes": batch.num_classes}
     network = NodeClassifier(**{**dict(model.hparams), **sizes}).network
@@ -61,7 +65,7 @@ def plan_training(model: NodeClassifier, batch: GraphBatch) -> TrainingPlan:
     weights = sum(map(_num_bytes, network.parameters()))
     return TrainingPlan(
         summary=network_summary(network),
-        file_bytes=file_size(network),
+        file_bytes=file_size(network, class_names),
         num_nodes=batch.num_nodes,
         num_edges=batch.adjacency.num_edges,
         state_bytes=(2 + _ADAM_STATES) * weights + sum(map(_num_bytes, network.buffers())),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -42,17 +43,18 @@ def packed_size(network: nn.Module) -> int:
     return float32_size(network) - saved + grids
 
 
-def file_size(network: GraphNetwork) -> int | None:
+def file_size(network: GraphNetwork, class_names: Sequence[str] | None) -> int | None:
     """Bytes of the packed file of a trained network; ``None`` where it has no packed form.
 
     Args:
         network: The network.
+        class_names: What its classes are called, which the file holds too, or ``None``.
     """
     try:
         check_packable(network)
     except ValueError:
         return None
-    return packed_file_size(freeze(copy.deepcopy(network).cpu().eval()))
+    return packed_file_size(freeze(copy.deepcopy(network).cpu().eval(), class_names))
 
 
 def _weights(network: nn.Module) -> list[nn.Parameter]:

@@ -106,5 +106,5 @@ def test_a_packed_network_is_simulated_exactly(adjacency, x, quantizer, messages
 
 def test_a_network_that_cannot_be_packed_is_refused(adjacency, x):
     network = QuantizedGNN(5, 3, CONFIG)
-    with pytest.raises(ValueError, match="must be one of"):
+    with pytest.raises(ValueError, match="in full precision cannot be packed"):
         ckpt_task(adjacency, x, network)

@@ -162,3 +162,20 @@ def test_a_graph_in_memory_has_no_names():
     data = GraphDataModule.from_graph(graph)
     data.load_state_dict({**data.state_dict(), "class_names": ["no", "yes"]})
     assert data.names.classes is None
+
+
+def test_a_training_does_not_go_on_with_other_labels(qgnn, trained):
+    again = ["fit", "--data.source=files", "--data.root=mine", *SPLIT, "--model.num_steps=2"]
+    again += ["--model.hidden_features=8", "--model.dropout=0", "--observers=false"]
+    again += ["--run_dir=run", "--resume=auto", "--trainer.max_epochs=31"]
+    labels = kinds(count=30)
+    shutil.rmtree("mine")
+    write_graph(Path("mine"), [*labels[1:], labels[0]])
+    results = Path("run/results.json").read_bytes()
+    outcome = qgnn(*again)
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "the labels of files mine are not those that the training began with" in outcome.err
+    assert Path("run/results.json").read_bytes() == results
+    shutil.rmtree("mine")
+    write_graph(Path("mine"), labels)
+    assert qgnn(*again).code == 0

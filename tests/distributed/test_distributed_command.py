@@ -114,7 +114,7 @@ def test_a_full_graph_and_uneven_parts_are_refused(tmp_path):
     full = [option for option in fit() if not option.startswith("--data.batching")]
     code, _, err = _finish(start(tmp_path, *full))
     assert code == 2
-    assert "Set data.batching to partitions" in err
+    assert "Set --data.batching to partitions" in err
     assert "other seeds" in err
     code, _, err = _finish(start(tmp_path, *fit("--data.num_partitions=9")))
     assert code == 2

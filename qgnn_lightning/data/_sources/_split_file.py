@@ -59,7 +59,8 @@ def read_split(path: Path, nodes: Nodes, faults: FileFaults) -> Split:
         _check_sizes(parts, faults)
     _check_labels(parts, nodes, faults)
     faults.stop(path)
-    masks = torch.zeros(len(_PARTS), nodes.count_or(len(parts.words)), dtype=torch.bool)
+    num_nodes = nodes.count_or(max(parts.words, default=-1) + 1)
+    masks = torch.zeros(len(_PARTS), num_nodes, dtype=torch.bool)
     for number, part in enumerate(_PARTS):
         masks[number, [node for node, word in parts.words.items() if word == part]] = True
     return Split(*masks)
