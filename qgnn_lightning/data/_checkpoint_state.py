@@ -43,6 +43,8 @@ def check_same_labels(state: Mapping[str, Any], graph: GraphBatch, title: str) -
         GraphOptionError: If the labels have changed.
     """
     before = state.get("labels")
+    if not isinstance(before, str | None):
+        raise GraphDataError("The labels in the checkpoint are damaged")
     if state.get("num_nodes") == graph.num_nodes and before not in (None, _digest(graph.y)):
         raise GraphOptionError(
             f"the labels of {title} are not those that the training began with: train anew, in "

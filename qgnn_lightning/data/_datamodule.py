@@ -348,9 +348,9 @@ class GraphDataModule(LightningDataModule):
             return
         if self._trained_classes is None:
             self._compare_classes(state_dict)
+        check_not_trained_on(state_dict, self._graph)
         if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             check_same_labels(state_dict, self._graph, self._title)
-        check_not_trained_on(state_dict, self._graph)
 
     def _compare_classes(self, state: dict[str, Any]) -> None:
         names = TrainedClasses.stored(state).names

@@ -31,7 +31,7 @@ def test_a_dry_run_tells_sizes_and_leaves_nothing(fit, tmp_path):
     facts = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in outcome.out.splitlines()[:-2])
     # 8 features -> 8 hidden -> 3 classes, with biases.
     weights = 8 * 8 + 8 + 8 * 3 + 3
-    assert f" larger than float32 ({4 * weights:,}), its header takes " in facts["size"]
+    assert f" larger than float32 ({4 * weights:,}), its header and padding take " in facts["size"]
     assert facts["training"] == "3 epochs, optimizer steps in each: 1"
     assert facts["graph"].startswith("60 nodes, ")
     assert "run directory  runs/block_model_int2/version_N" in outcome.out
