@@ -93,9 +93,12 @@ def _close_choice(message: str) -> str:
         choice: difflib.SequenceMatcher(None, found[2], choice).ratio()
         for choice in re.findall(r"'([^']*)'", found[1])
     }
-    best, second = sorted(likeness, key=likeness.__getitem__, reverse=True)[:2]
+    if not likeness:  # of numbers none is meant more than another
+        return ""
+    best = max(likeness, key=likeness.__getitem__)
     is_close = likeness[best] >= _CLOSE or found[2] in best
-    return f": did you mean {best}?" if is_close and likeness[best] > likeness[second] else ""
+    alone = list(likeness.values()).count(likeness[best]) == 1
+    return f": did you mean {best}?" if is_close and alone else ""
 
 
 def _named_by(word: str) -> str:

@@ -31,6 +31,7 @@ _FIT = {
     "text.ckpt": (2, r"unrecognized arguments: text.ckpt: did you mean --ckpt_path text.ckpt\?\n"),
     "--data.name": (2, r"--data.name: expected one argument"),
     "--model.bits int3": (2, r"--model.bits must be one of .*'int2-paper', got int3\n"),
+    "--model.residual_bits 5": (2, r"--model.residual_bits must be one of 8, 16, got 5\n"),
     "--model.bits 2": (2, r"--model.bits must be one of .*, got 2: did you mean int2\?\n"),
     "--data.source file": (2, r"--data.source must be one .*, got file: did you mean files\?\n"),
     "--model.num_steps x": (2, r"--model.num_steps must be a whole number, got x\n"),
