@@ -17,7 +17,8 @@ from qgnn_lightning.cli._continuation import (
     how_to_go_on,
     where_it_goes_on,
 )
-from qgnn_lightning.cli._errors import UsageError, describe
+from qgnn_lightning.cli._errors import describe
+from qgnn_lightning.cli._prediction_options import check_output
 from qgnn_lightning.cli._preparation import Preparation
 from qgnn_lightning.cli._processes import LostProcessError, is_first, is_lost_process
 from qgnn_lightning.cli._quiet import quiet
@@ -43,7 +44,6 @@ from qgnn_lightning.run import (
     named_memory,
     network_summary,
     plan_training,
-    prediction_writer,
     split_accuracies,
     write_json,
     write_predictions,
@@ -266,9 +266,7 @@ class Application(Preparation):
 
     def before_predict(self) -> None:
         """Refuse a file that cannot be written before anything is computed."""
-        prediction_writer(self._output)
-        if not self._output.parent.is_dir():
-            raise UsageError(f"--output: there is no folder {self._output.parent}")
+        check_output(self._output)
 
     @cached_property
     def _output(self) -> Path:

@@ -10,6 +10,7 @@ import yaml
 from jsonargparse import ActionConfigFile
 
 from qgnn_lightning.cli._command_line import SECTIONS_OF_TRAINING
+from qgnn_lightning.cli._config_files import read_config
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.deploy import PackedGNN
 
@@ -20,21 +21,12 @@ class ConfigOfData(ActionConfigFile):  # type: ignore[misc]
     """Reads a file of any experiment or run, and leaves out what only a training needs."""
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
-        content = _sections(Path(values))
+        content = read_config(Path(values)) if Path(values).is_file() else {}
         unused = [name for name in content if name in SECTIONS_OF_TRAINING]
         if unused:
             rest = {name: one for name, one in content.items() if name not in unused}
             values = yaml.safe_dump(rest)
         self.apply_config(parser, cfg, self.dest, values)
-
-
-def _sections(path: Path) -> dict[str, Any]:
-    """What a file holds; nothing where the parser has to say what is wrong with it."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def without_model(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._packed_data import PackedParser
-from qgnn_lightning.cli._prediction_options import add_predictions
+from qgnn_lightning.cli._prediction_options import add_predictions, check_output
 from qgnn_lightning.lightning_module import Prediction
-from qgnn_lightning.run import prediction_writer, write_predictions
+from qgnn_lightning.run import write_predictions
 
 
 def run_predict_packed(arguments: list[str]) -> None:
@@ -24,9 +23,7 @@ def run_predict_packed(arguments: list[str]) -> None:
     parser = predict_packed_parser()
     options, typed = parser.read(arguments)
     output = Path(options.output).expanduser()
-    prediction_writer(output)
-    if not output.parent.is_dir():
-        raise UsageError(f"--output: there is no folder {output.parent}")
+    check_output(output)
     network, data = parser.load(options, typed, "predict")
     graph = data.graph
     prediction = Prediction(graph.node_ids, network(graph.x, graph.adjacency).softmax(1))

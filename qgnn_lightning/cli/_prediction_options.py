@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from jsonargparse import ArgumentParser
+
+from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.run import prediction_writer
 
 
 def add_predictions(parser: ArgumentParser, output: str | None, meaning: str) -> None:
@@ -24,3 +29,18 @@ def add_predictions(parser: ArgumentParser, output: str | None, meaning: str) ->
         action="store_true",
         help="Write the probability of each class too, a column each.",
     )
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file that cannot be written, before anything is computed.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OptionError: If there is no format for its ending.
+        UsageError: If its folder is not there.
+    """
+    prediction_writer(path)
+    if not path.parent.is_dir():
+        raise UsageError(f"--output: there is no folder {path.parent}")

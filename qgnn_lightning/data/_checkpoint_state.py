@@ -40,7 +40,7 @@ def check_same_labels(state: Mapping[str, Any], graph: GraphBatch, title: str) -
         title: What it is called in the message.
 
     Raises:
-        GraphOptionError: If the labels have changed.
+        GraphDataError: If the labels have changed, or the state does not say it.
     """
     before = state.get("labels")
     if not isinstance(before, str | None):
@@ -50,10 +50,6 @@ def check_same_labels(state: Mapping[str, Any], graph: GraphBatch, title: str) -
             f"the labels of {title} are not those that the training began with: train anew, in "
             "another run directory"
         )
-
-
-def _digest(y: Tensor) -> str:
-    return hashlib.sha256(y.cpu().numpy().tobytes()).hexdigest()
 
 
 def check_not_trained_on(state: Mapping[str, Any], graph: GraphBatch) -> None:
@@ -81,3 +77,7 @@ def check_not_trained_on(state: Mapping[str, Any], graph: GraphBatch) -> None:
             f"test nodes, the first is node {int(leaked[0])}: use the split_seed of the "
             "checkpoint"
         )
+
+
+def _digest(y: Tensor) -> str:
+    return hashlib.sha256(y.cpu().numpy().tobytes()).hexdigest()
