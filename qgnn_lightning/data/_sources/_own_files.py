@@ -19,7 +19,7 @@ from qgnn_lightning.data._sources._row_faults import FileFaults, shown
 from qgnn_lightning.data._sources._source import Source
 from qgnn_lightning.data._sources._split_file import SplitReader, ignore_split, read_split
 from qgnn_lightning.data._sources._tables import SUFFIXES, open_table
-from qgnn_lightning.data._sources._undirected import both_directions
+from qgnn_lightning.data._sources._undirected import both_directions, check_one_weight
 from qgnn_lightning.data._validation import (
     GraphDataError,
     GraphOptionError,
@@ -195,6 +195,8 @@ class OwnFilesSource(Source):
         found = int(edge_index.max()) + 1 if edge_index.numel() else 0
         with naming(path):
             check_edges(edge_index, nodes.count_or(found), edge_weight)
+            if edge_weight is not None and path.suffix not in SUFFIXES:  # tables are checked by row
+                check_one_weight(edge_index, edge_weight)
             return both_directions(edge_index, edge_weight)
 
     def _read_edges(

@@ -13,29 +13,41 @@ def both_directions(edge_index: Tensor, edge_weight: Tensor | None) -> tuple[Ten
 
     Args:
         edge_index: Edges, in one direction or in both.
-        edge_weight: Their weights, or ``None``.
+        edge_weight: Their weights, one for each edge however often it is listed, or ``None``.
 
     Shapes:
         edge_index: ``(2, num_rows)``; edge_weight: ``(num_rows,)``; returns
         ``(2, 2 * num_edges)`` and ``(2 * num_edges,)``.
-
-    Raises:
-        GraphDataError: If an edge is given twice with different weights.
     """
     keep = edge_index[0] != edge_index[1]
     edges, which = _merged(edge_index[:, keep])
     both = torch.cat([edges, edges.flip(0)], dim=1)
     if edge_weight is None:
         return both, None
+    weight = edge_weight[keep]
+    merged = weight.new_zeros(edges.shape[1]).index_copy_(0, which, weight)
+    return both, torch.cat([merged, merged])
+
+
+def check_one_weight(edge_index: Tensor, edge_weight: Tensor) -> None:
+    """Check that no edge has several weights.
+
+    Args:
+        edge_index: Edges, in one direction or in both.
+        edge_weight: Their weights.
+
+    Shapes:
+        edge_index: ``(2, num_rows)``; edge_weight: ``(num_rows,)``.
+
+    Raises:
+        GraphDataError: If one has.
+    """
     for row, other in contradictions(edge_index, edge_weight)[:1].tolist():
         first, second = edge_index[:, row].tolist()
         raise GraphDataError(
             f"the edge between nodes {first} and {second} must have one weight, "
             f"got {float(edge_weight[row]):g} and {float(edge_weight[other]):g}"
         )
-    weight = edge_weight[keep]
-    merged = weight.new_zeros(edges.shape[1]).index_copy_(0, which, weight)
-    return both, torch.cat([merged, merged])
 
 
 def contradictions(edge_index: Tensor, edge_weight: Tensor) -> Tensor:
