@@ -66,6 +66,12 @@ inline int64_t carried_bytes(const QgnnPropagation& c) {
   return c.delta_sigma ? c.residual_bits / 8 : 2;
 }
 
+// Values of a row that the steps carry on: a row of one chunk needs no room for lanes it lacks.
+inline int64_t carried_row(const QgnnPropagation& c) {
+  if (c.row_bytes <= 32) return (c.num_features + 15) / 16 * 16;
+  return c.row_bytes * lanes(int(c.num_bits));
+}
+
 // Whether the codes of a row are the bytes of its first lane, and all that a step reads lies in
 // the caches near to a core, so that rows can be taken in any order.
 inline bool has_narrow_rows(const QgnnPropagation& c) {
@@ -79,17 +85,17 @@ inline int32_t fraction_bits(const QgnnPropagation& c) {
 
 // How a step is computed: as any can be, or in 16 bits where it adds nothing but sums of codes.
 // The first delta-sigma step is one apart where residuals are narrow.
-enum Mode { kAny, kDirect, kDelta, kFirstDelta };
+enum Mode { kAny, kInput, kDirect, kLast, kDeltaInput, kFirstDelta, kDelta, kLastDelta };
 
 // What one worker needs to compute a range of rows of one step.
 struct Step {
   const QgnnPropagation* call;
   int64_t index;              // k, or -1: quantize the input only
-  int64_t num_entries, capacity;
+  int64_t num_entries, capacity, carried_row;
   bool ragged, last;
   const uint8_t* codes;       // codes of step k
   uint8_t* next;              // codes of step k + 1, nullptr in the last step
-  void* carried;              // what the steps hand on, [num_nodes, capacity] int8 or int16
+  void* carried;              // what the steps hand on, [num_nodes, carried_row] int8 or int16
   float* state;               // momentum != 0: [num_nodes, capacity]
   const uint8_t* const* history;  // delta-sigma, last step: the codes of every step
   const uint8_t* padding;     // [row_bytes] mask of the bits that belong to features

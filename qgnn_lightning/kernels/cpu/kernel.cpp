@@ -28,6 +28,7 @@ namespace portable {
 #include "gather.inc"
 #include "propagate.inc"
 #include "lean.inc"
+#include "ends.inc"
 #include "narrow.inc"
 #include "steps.inc"
 #include "sum.inc"
@@ -45,6 +46,7 @@ namespace avx2 {
 #include "gather.inc"
 #include "propagate.inc"
 #include "lean.inc"
+#include "ends.inc"
 #include "narrow.inc"
 #include "steps.inc"
 #include "sum.inc"
@@ -62,6 +64,7 @@ namespace avx512 {
 #include "gather.inc"
 #include "propagate.inc"
 #include "lean.inc"
+#include "ends.inc"
 #include "narrow.inc"
 #include "steps.inc"
 #include "sum.inc"
@@ -144,7 +147,7 @@ struct Plan {
       const size_t copies = keeps_history() ? size_t(call.num_steps) : 2;
       codes = arena.take<uint8_t>(copies * n * size_t(call.row_bytes));
     }
-    if (carries()) carried = arena.take<uint8_t>(n * size_t(capacity * carried_bytes(call)));
+    if (carries()) carried = arena.take<uint8_t>(n * size_t(carried_row(call) * carried_bytes(call)));
     if (call.momentum != 0.0f) state = arena.take<float>(n * size_t(capacity));
     return arena.used;
   }
@@ -227,10 +230,13 @@ static int linear(const QgnnLinear& c) {
 
 static Mode mode_of(const Step& s) {
   const QgnnPropagation& c = *s.call;
-  const bool lean = !s.last && s.index >= 0 && c.momentum == 0.0f && !c.truncated;
-  if (!lean) return kAny;
+  if (c.momentum != 0.0f || c.truncated || c.num_steps == 1) return kAny;
+  const bool end = s.last || s.index < 0, narrow = carried_bytes(c) == 1;
+  if (end && narrow) return kAny;
+  if (end && c.delta_sigma) return s.last ? kLastDelta : kDeltaInput;
+  if (end) return s.last ? kLast : kInput;
   if (!c.delta_sigma) return kDirect;
-  return s.index == 0 && carried_bytes(c) == 1 ? kFirstDelta : kDelta;
+  return s.index == 0 && narrow ? kFirstDelta : kDelta;
 }
 
 static int propagate(const QgnnPropagation& c) {
@@ -252,8 +258,8 @@ static int propagate(const QgnnPropagation& c) {
   std::vector<Step> steps;
   for (int64_t k = -1; k < k_steps; ++k) {
     const bool last = k == k_steps - 1;
-    steps.push_back({&c, k, entries, plan.capacity, plan.capacity != c.num_features,
-                     last, k < 0 ? nullptr : plan.codes_of(k), last ? nullptr : plan.codes_of(k + 1),
+    steps.push_back({&c, k, entries, plan.capacity, carried_row(c),
+                     plan.capacity != c.num_features, last, k < 0 ? nullptr : plan.codes_of(k), last ? nullptr : plan.codes_of(k + 1),
                      plan.carried, plan.state, history.data(), plan.padding, plan.order, plan.tables});
   }
   std::vector<StepFunction> functions;
