@@ -25,11 +25,9 @@ class GraphDataError(ValueError):
     """The data of a graph, its split or its files are not what was asked for.
 
     Attributes:
-        num_faults: Faults that the message tells.
-        num_places: Places, such as lines of a file, where they are.
+        num_places: Places, such as lines of a file, where it is so.
     """
 
-    num_faults = 1
     num_places = 1
 
 
@@ -46,10 +44,8 @@ class GraphFaultsError(GraphDataError):
 
     def __init__(self, faults: Sequence[GraphDataError]) -> None:
         self.faults = tuple(faults)
-        self.num_faults = sum(fault.num_faults for fault in faults)
         self.num_places = sum(fault.num_places for fault in faults)
-        more = self.num_faults - faults[0].num_faults
-        super().__init__(f"{faults[0]} (and {more:,} more: `qgnn data check` tells all)")
+        super().__init__(f"{faults[0]} (and {len(faults) - 1:,} more: `qgnn data check` tells all)")
         for fault in faults[1:]:
             self.add_note(str(fault))
 
