@@ -172,6 +172,26 @@ def test_a_directory_of_another_graph_or_network_is_refused(fit):
     assert again.code == 0, again.err
 
 
+def test_a_checkpoint_that_is_named_goes_on_with_the_data_of_its_run_only(fit):
+    assert fit("--run_dir=run").code == 0
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    last = "run/checkpoints/last.ckpt"
+    options = ("--trainer.max_epochs=4", f"--ckpt_path={last}")
+    for place in ((), ("--run_dir=there",)):
+        outcome = fit(*options, "--data.source=power_law", *place)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err == (
+            f"qgnn fit: error: --ckpt_path {last} is of a run that was started with the data "
+            "block_model, got power_law: leave --ckpt_path out to train anew\n"
+        )
+    found = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    assert found == before
+    assert not Path("there").exists()
+    Path("run").rename("moved")
+    again = fit(options[0], "--ckpt_path=moved/checkpoints/last.ckpt")
+    assert again.code == 0, again.err
+
+
 def test_a_directory_without_a_checkpoint_is_not_told_to_be_continued_from_one(fit):
     assert fit("--run_dir=run").code == 0
     Path("run/checkpoints/last.ckpt").unlink()
