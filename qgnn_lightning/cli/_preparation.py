@@ -30,6 +30,7 @@ from qgnn_lightning.run import (
     RunLogger,
     StopOnSignal,
     TrainedNetworks,
+    best_epoch,
     check_memory,
     make_blueprint,
     named_memory,
@@ -153,7 +154,9 @@ class Preparation(CommandLine):
         callbacks += [self._timer, self._random_state, DataArguments(self.plain_config["data"])]
         callbacks.append(StopOnSignal())
         if wanted["enable_checkpointing"] is not False:
-            self._best = BestCheckpoint(run.best)
+            before = self._checkpoint
+            kept = None if before is None else best_epoch(run.best_before(before))
+            self._best = BestCheckpoint(run.best, kept_epoch=kept)
             # An epoch over a large graph is long.
             often = self.options["data"]["batching"] != "full"
             callbacks += [self._best, LastCheckpoint(run.last, 1 if often else 25)]

@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from qgnn_lightning.cli._run_place import experiment_folder
 from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.run import read_checkpoint
 
 OPTIONS = ("--observers=true", "--oversmoothing.every_n_epochs=2", "--model.dropout=0.5")
 
@@ -55,6 +56,24 @@ def test_what_was_logged_after_the_checkpoint_is_not_there_twice(fit):
     results = [json.loads(Path(run, "results.json").read_text()) for run in ("straight", "broken")]
     assert results[0]["accuracy"] == results[1]["accuracy"]
     assert results[0]["best_epoch"] == results[1]["best_epoch"]
+
+
+def test_the_best_checkpoint_is_read_once_and_refused_before_anything_changes(fit, monkeypatch):
+    assert fit("--run_dir=run").code == 0
+    read = []
+    monkeypatch.setattr(
+        "qgnn_lightning.run._checkpoints.read_checkpoint",
+        lambda path: read.append(path.name) or read_checkpoint(path),
+    )
+    assert fit("--run_dir=run", "--resume=auto", "--trainer.max_epochs=4").code == 0
+    assert read == ["best.ckpt"]
+    best = Path("run/checkpoints/best.ckpt")
+    best.write_bytes(best.read_bytes()[:-9])
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    outcome = fit("--run_dir=run", "--resume=auto", "--trainer.max_epochs=5")
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "best.ckpt is cut off or damaged: remove it to go on" in outcome.err
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
 
 
 def test_without_a_checkpoint_it_starts(fit):
