@@ -53,8 +53,9 @@ def check_graph(arguments: list[str]) -> None:
 
 
 def _summary(error: GraphFaultsError) -> str:
-    places = f" in {error.num_places:,} places" if error.num_places > error.num_faults else ""
-    return f"{error.num_faults:,} faults{places}"
+    number = len(error.faults)
+    places = f" in {error.num_places:,} places" if error.num_places > number else ""
+    return f"{number:,} faults{places}"
 
 
 def data_parser() -> CommandParser:

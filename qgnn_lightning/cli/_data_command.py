@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from qgnn_lightning.cli._choices import check_choices
 from qgnn_lightning.cli._config_files import check_config_files
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._help import format_all, help_topic
@@ -71,6 +72,7 @@ def _check(arguments: list[str]) -> None:
         raise UsageError(f"PATH must be a folder of files or an .npz file, there is none at {path}")
     check_config_files(arguments)
     check_option_names(arguments)
+    check_choices(arguments)
 
 
 def _unknown(arguments: list[str]) -> str:

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Sequence
 
 from qgnn_lightning import __version__
+from qgnn_lightning.cli._choices import check_choices
 from qgnn_lightning.cli._config_files import check_config_files
 from qgnn_lightning.cli._errors import FAILED, UsageError, complain, exit_code
 from qgnn_lightning.cli._loading import loading
@@ -147,6 +148,7 @@ def _run(command: str, arguments: list[str], started: float) -> None:
     if command not in _RUNNERS:
         check_config_files(arguments[1:])
         check_option_names(arguments[1:])
+        check_choices(arguments[1:])
     with loading("--quiet" in arguments):
         module = importlib.import_module(f"qgnn_lightning.cli.{name}")
     if command == "completion":

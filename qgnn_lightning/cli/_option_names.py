@@ -1,28 +1,35 @@
-"""Misspelt options of the model and the data are found before the libraries are imported.
+"""Misspelt options are found before the libraries are imported.
 
-The parser, which knows all options, takes seconds to be made; the names of these stand in our own
-source. Whatever is not surely misspelt is left to the parser.
+The parser, which knows all options, takes seconds to be made; the names of most stand in source
+that can be read at once. Whatever is not surely misspelt is left to the parser.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from qgnn_lightning.cli._errors import UsageError
 
-_PACKAGE = Path(__file__).parents[1]
-#: Group of options, and the class whose arguments they are.
+#: Group of options, and the module with the class whose arguments they are.
 _CLASSES = {
-    "model": (_PACKAGE / "lightning_module.py", "NodeClassifier"),
-    "data": (_PACKAGE / "data" / "_datamodule.py", "GraphDataModule"),
+    "model": ("qgnn_lightning", "lightning_module.py", "NodeClassifier"),
+    "data": ("qgnn_lightning", "data/_datamodule.py", "GraphDataModule"),
+    "trainer": ("lightning", "pytorch/trainer/trainer.py", "Trainer"),
 }
+#: Where options without a group are added.
+_SOURCES = ("_command_line.py", "_prediction_options.py", "_packed_data.py")
+_PLAIN = re.compile(r'"(--\w+)"')
+_LIKENESS = 0.75
 
 
 def check_option_names(arguments: Sequence[str]) -> None:
-    """Refuse an option of the model or the data that there is not.
+    """Refuse an option that there is not.
 
     Args:
         arguments: What stands behind the command.
@@ -33,27 +40,50 @@ def check_option_names(arguments: Sequence[str]) -> None:
     for one in arguments:
         if one[:1] == "-" and one[1:].partition(".")[0] in _CLASSES:
             raise UsageError(f"unknown option {one}: did you mean -{one}?")
-    names = [one.removeprefix("--").partition("=")[0] for one in arguments if one[:2] == "--"]
-    dotted = [name.split(".") for name in names if "." in name]
-    if not dotted:
+    for option in [one.partition("=")[0] for one in arguments if one[:2] == "--"]:
+        if "." in option:
+            _check_grouped(option)
+        else:
+            _check_plain(option)
+
+
+def _check_grouped(option: str) -> None:
+    group, name = option.removeprefix("--").split(".")[:2]
+    meant = difflib.get_close_matches(group, _CLASSES, n=1, cutoff=_LIKENESS)
+    if not meant:
         return
-    known = {group: _arguments(*place) for group, place in _CLASSES.items()}
-    for group, name, *rest in dotted:
-        meant = difflib.get_close_matches(group, known, n=1, cutoff=0.75)
-        if meant and name.rstrip("+") not in known.get(group, ()):
-            typed = ".".join([group, name, *rest])
-            close = difflib.get_close_matches(name, known[meant[0]], n=1)
-            hint = f": did you mean --{meant[0]}.{close[0]}?" if close else " (see --help)"
-            raise UsageError(f"unknown option --{typed}{hint}")
+    known = arguments_of(meant[0])
+    if group != meant[0] or name.rstrip("+") not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f": did you mean --{meant[0]}.{close[0]}?" if close else " (see --help)"
+        raise UsageError(f"unknown option {option}{hint}")
 
 
-def _arguments(path: Path, name: str) -> list[str]:
-    """The arguments of a class, from its source."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def _check_plain(option: str) -> None:
+    sources = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in _SOURCES]
+    known = ["--config", "--help", *_PLAIN.findall("".join(sources))]
+    close = difflib.get_close_matches(option, known, n=1, cutoff=_LIKENESS)
+    if close and option not in known:
+        raise UsageError(f"unknown option {option}: did you mean {close[0]}?")
+
+
+@cache
+def arguments_of(group: str) -> dict[str, ast.expr | None]:
+    """The arguments of the class of a group, and their types, from its source.
+
+    Args:
+        group: ``model``, ``data`` or ``trainer``.
+    """
+    package, module, name = _CLASSES[group]
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse((Path(spec.origin).parent / module).read_text(encoding="utf-8"))
     classes = (one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name)
     (init,) = (
         one
         for one in next(classes).body
         if isinstance(one, ast.FunctionDef) and one.name == "__init__"
     )
-    return [argument.arg for argument in init.args.args[1:]]
+    given = [*init.args.args[1:], *init.args.kwonlyargs]
+    return {argument.arg: argument.annotation for argument in given}

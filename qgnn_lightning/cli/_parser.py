@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
 
+from qgnn_lightning.cli._choices import close_choice
 from qgnn_lightning.cli._config_files import check_config_files
 from qgnn_lightning.cli._errors import UsageError
 
@@ -37,9 +38,6 @@ _REWRITES = (
     (r", got None$", ", got nothing (null)"),
 )  # fmt: skip
 _UNKNOWN = re.compile(r"unrecognized arguments: (?:--)?([^\s=-][^\s=]*)|accept option '([\w.]+)'")
-_CHOICES = re.compile(r"must be one of (.*), got (\S+)$")
-#: Least likeness of a choice and what was typed.
-_CLOSE = 0.6
 #: What a file is named with.
 _OF_ENDINGS = {
     ".npz": "--data.source npz --data.root",
@@ -81,24 +79,7 @@ def clean(message: str) -> str:
     """The parser's message in the words of a command line."""
     for pattern, replacement in _REWRITES:
         message = re.sub(pattern, replacement, message, flags=re.DOTALL)
-    return message + _close_choice(message)
-
-
-def _close_choice(message: str) -> str:
-    """The one of some choices that was probably meant, as the end of a message, or nothing."""
-    found = _CHOICES.search(message)
-    if found is None:
-        return ""
-    likeness = {
-        choice: difflib.SequenceMatcher(None, found[2], choice).ratio()
-        for choice in re.findall(r"'([^']*)'", found[1])
-    }
-    if not likeness:  # of numbers none is meant more than another
-        return ""
-    best = max(likeness, key=likeness.__getitem__)
-    is_close = likeness[best] >= _CLOSE or found[2] in best
-    alone = list(likeness.values()).count(likeness[best]) == 1
-    return f": did you mean {best}?" if is_close and alone else ""
+    return message + close_choice(message)
 
 
 def _named_by(word: str) -> str:

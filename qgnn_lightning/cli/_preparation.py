@@ -16,7 +16,7 @@ from qgnn_lightning.cli._packed import trained_network
 from qgnn_lightning.cli._processes import is_first
 from qgnn_lightning.cli._refusals import made_of_options, named_in_full
 from qgnn_lightning.cli._run_place import make_run_directory, named_directory, take_over
-from qgnn_lightning.cli._started_run import check_started_with
+from qgnn_lightning.cli._started_run import check_continues, check_started_with
 from qgnn_lightning.deploy import check_packable
 from qgnn_lightning.run import (
     BestCheckpoint,
@@ -30,6 +30,7 @@ from qgnn_lightning.run import (
     RunLogger,
     StopOnSignal,
     TrainedNetworks,
+    best_epoch,
     check_memory,
     make_blueprint,
     named_memory,
@@ -104,6 +105,8 @@ class Preparation(CommandLine):
             self._check_teacher()
             if self.options["resume"] == "auto":
                 check_started_with(named_directory(self.options), self.plain_config)
+            elif self._checkpoint is not None:
+                check_continues(self._checkpoint, self.plain_config)
             self._run = make_run_directory(self.options, self._checkpoint)
             kwargs |= self._run_arguments(self._run)
         return super().instantiate_trainer(**kwargs)
@@ -151,7 +154,9 @@ class Preparation(CommandLine):
         callbacks += [self._timer, self._random_state, DataArguments(self.plain_config["data"])]
         callbacks.append(StopOnSignal())
         if wanted["enable_checkpointing"] is not False:
-            self._best = BestCheckpoint(run.best)
+            before = self._checkpoint
+            kept = None if before is None else best_epoch(run.best_before(before))
+            self._best = BestCheckpoint(run.best, kept_epoch=kept)
             # An epoch over a large graph is long.
             often = self.options["data"]["batching"] != "full"
             callbacks += [self._best, LastCheckpoint(run.last, 1 if often else 25)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qgnn_lightning.report import size_ratio
 from qgnn_lightning.run import TrainingPlan, Trial
 
 
@@ -57,8 +58,7 @@ def beside_float32(size: int, float32: int) -> str:
         size: Its bytes.
         float32: Bytes of the weights and biases in full precision.
     """
-    ratio = f"{float32 / size:.1f}x smaller" if size <= float32 else f"{size / float32:.1f}x larger"
-    return f"{ratio} than float32 ({float32:,})"
+    return f"{size_ratio(size, float32)} than float32 ({float32:,})"
 
 
 def plan_table(plan: TrainingPlan, epochs: int | None, trial: Trial, place: str) -> str:

@@ -14,7 +14,7 @@ from qgnn_lightning.cli._processes import (
     is_first,
 )
 from qgnn_lightning.cli._remarks import OWN_FILES
-from qgnn_lightning.run import RunDirectory, best_epoch, rewind
+from qgnn_lightning.run import RunDirectory, rewind
 
 
 def experiment_folder(options: Mapping[str, Any]) -> Path:
@@ -103,10 +103,8 @@ def take_over(
 
     Raises:
         RunDirectoryError: If a log of the run is damaged.
-        CheckpointError: If its best checkpoint is.
     """
     if ckpt_path is not None:
-        best_epoch(run.best_before(ckpt_path))
         run.take_best_along(ckpt_path)
         rewind(run, stored_step)
     elif options["resume"] == "auto":

@@ -8,7 +8,7 @@ from qgnn_lightning.run import split_accuracies
 
 
 def run_test_packed(arguments: list[str]) -> None:
-    """Print the accuracy on the test and on the validation nodes.
+    """Print the accuracy on the test nodes, and on the validation nodes where there are any.
 
     Args:
         arguments: What stands behind ``qgnn test``.
@@ -20,7 +20,8 @@ def run_test_packed(arguments: list[str]) -> None:
     parser = test_packed_parser()
     network, data = parser.load(*parser.read(arguments), "test")
     accuracy = split_accuracies(network, data.graph)
-    print(metrics_table({f"{part}/accuracy": accuracy[part] for part in ("test", "val")}))
+    shown = [part for part in ("test", "val") if part in accuracy]
+    print(metrics_table({f"{part}/accuracy": accuracy[part] for part in shown}))
 
 
 def test_packed_parser() -> PackedParser:

@@ -29,6 +29,14 @@ from qgnn_lightning.data._validation import (
 )
 from qgnn_lightning.errors import OptionError
 
+#: How a graph is read, by what for; each needs more of it than the ones before.
+_READ = {
+    "predict": GraphReader.load_to_predict,
+    "test": GraphReader.load_to_test,
+    "fit": GraphReader.load,
+}
+_PURPOSES = list(_READ)
+
 
 class GraphDataModule(LightningDataModule):
     """One graph, its split, and the loaders of a training on the whole graph or on parts of it.
@@ -164,7 +172,7 @@ class GraphDataModule(LightningDataModule):
         self._graph: GraphBatch | None = None
         self._names = GraphNames()
         self._trained_classes: TrainedClasses | None = None
-        self._only_to_predict = False
+        self._purpose = "fit"
         self._placed: tuple[torch.device, GraphBatch] | None = None
 
     @classmethod
@@ -249,19 +257,18 @@ class GraphDataModule(LightningDataModule):
         """Load, check and prepare the graph, once.
 
         Args:
-            stage: ``predict`` looks at no label and needs no split. Partitions are made for
-                ``fit`` alone.
+            stage: ``predict`` looks at no label and needs no split, ``test`` needs test nodes
+                only. Partitions are made for ``fit`` alone.
 
         Raises:
             GraphDataError: If the graph cannot be loaded, is not valid or cannot be cut.
             OptionError: If several devices would train on the same full graph.
         """
         self._refuse_several_devices()
-        predicting = stage == "predict"
-        if self._graph is None or (self._only_to_predict and not predicting):
-            load = self._reader.load_to_predict if predicting else self._reader.load
-            self._graph, self._names = load(self._trained_classes)
-            self._only_to_predict = predicting
+        purpose = stage if stage in _PURPOSES else "fit"
+        if self._graph is None or _PURPOSES.index(purpose) > _PURPOSES.index(self._purpose):
+            self._graph, self._names = _READ[purpose](self._reader, self._trained_classes)
+            self._purpose = purpose
         if stage in ("fit", None):
             self._batching.prepare(self.graph, self._place)
 
@@ -354,7 +361,7 @@ class GraphDataModule(LightningDataModule):
 
     def _compare_classes(self, state: dict[str, Any]) -> None:
         names = TrainedClasses.stored(state).names
-        if self._only_to_predict:
+        if self._purpose == "predict":
             self._names = replace(self._names, classes=names)
         elif names is not None and self._names.classes not in (None, names):
             raise GraphOptionError(

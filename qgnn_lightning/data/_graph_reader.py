@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -15,6 +16,8 @@ from qgnn_lightning.data._sources import Source
 from qgnn_lightning.data._split_sizes import SplitSizes
 from qgnn_lightning.data._splits import Split, class_sizes, random_split
 from qgnn_lightning.data._validation import (
+    PARTS,
+    TESTED_PARTS,
     GraphOptionError,
     check_several_classes,
     validate_graph,
@@ -55,9 +58,7 @@ class GraphReader:
         Raises:
             GraphDataError: If the graph cannot be read or is not valid.
         """
-        raw = _checked(self.source.load())
-        check_several_classes(raw.y, self.title)
-        return raw
+        return self._of_classes(self.source.load())
 
     def load(self, classes: TrainedClasses | None) -> ReadGraph:
         """Read the graph and its split.
@@ -70,12 +71,19 @@ class GraphReader:
                 a class that the network does not know.
         """
         raw = self.read()
-        split = self.choose_split(raw)
-        if classes is None:
-            return ReadGraph(self._assemble(raw, split), raw.names)
-        y = classes.numbers(raw, self.title)
-        names = replace(raw.names, classes=classes.names)
-        return ReadGraph(self._assemble(replace(raw, y=y), split), names)
+        return self._numbered(raw, self.choose_split(raw), classes)
+
+    def load_to_test(self, classes: TrainedClasses | None) -> ReadGraph:
+        """As :meth:`load`, where of the parts of the split only the test nodes are needed.
+
+        Args:
+            classes: The classes of the network that is tested.
+
+        Raises:
+            GraphDataError: As for :meth:`load`.
+        """
+        raw = self._of_classes(self.source.load_to_test())
+        return self._numbered(raw, self.choose_split(raw, TESTED_PARTS), classes)
 
     def load_to_predict(self, classes: TrainedClasses | None) -> ReadGraph:
         """Read the graph alone: no label is looked at, and no node is in a part of a split.
@@ -93,11 +101,12 @@ class GraphReader:
         names = raw.names if classes is None else replace(raw.names, classes=classes.names)
         return ReadGraph(graph, names)
 
-    def choose_split(self, raw: RawGraph) -> Split:
+    def choose_split(self, raw: RawGraph, needed: Collection[str] = PARTS) -> Split:
         """The split that came with a graph, or the one that is drawn.
 
         Args:
             raw: What :meth:`read` gave.
+            needed: The parts that must have a node.
 
         Raises:
             GraphDataError: If there is none, or it is not valid.
@@ -109,8 +118,21 @@ class GraphReader:
         else:
             advice = self.sizes.advice(class_sizes(raw.y).tolist())
             raise GraphOptionError(f"{self.title} has no public split: {advice}")
-        validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask)
+        validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask, needed)
         return split
+
+    def _of_classes(self, raw: RawGraph) -> RawGraph:
+        """The graph, checked, with labels to tell apart."""
+        check_several_classes(_checked(raw).y, self.title)
+        return raw
+
+    def _numbered(self, raw: RawGraph, split: Split, classes: TrainedClasses | None) -> ReadGraph:
+        """The graph, whose classes are those of a network, where there is one."""
+        if classes is None:
+            return ReadGraph(self._assemble(raw, split), raw.names)
+        y = classes.numbers(raw, self.title)
+        names = replace(raw.names, classes=classes.names)
+        return ReadGraph(self._assemble(replace(raw, y=y), split), names)
 
     def _assemble(self, raw: RawGraph, split: Split) -> GraphBatch:
         normalize = self.normalize_features and raw.bag_of_words

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import combinations
 from pathlib import Path
 from types import TracebackType
 
@@ -12,6 +13,10 @@ from torch import Tensor
 
 from qgnn_lightning.errors import OptionError
 
+#: The parts of a split.
+PARTS = ("train", "val", "test")
+#: Those that are needed where a trained network is tested.
+TESTED_PARTS = ("test",)
 _ROWS_PER_BLOCK = 1 << 17
 _LARGEST = torch.finfo(torch.float32).max
 
@@ -20,11 +25,9 @@ class GraphDataError(ValueError):
     """The data of a graph, its split or its files are not what was asked for.
 
     Attributes:
-        num_faults: Faults that the message tells.
-        num_places: Places, such as lines of a file, where they are.
+        num_places: Places, such as lines of a file, where it is so.
     """
 
-    num_faults = 1
     num_places = 1
 
 
@@ -41,10 +44,8 @@ class GraphFaultsError(GraphDataError):
 
     def __init__(self, faults: Sequence[GraphDataError]) -> None:
         self.faults = tuple(faults)
-        self.num_faults = sum(fault.num_faults for fault in faults)
         self.num_places = sum(fault.num_places for fault in faults)
-        more = self.num_faults - faults[0].num_faults
-        super().__init__(f"{faults[0]} (and {more:,} more: `qgnn data check` tells all)")
+        super().__init__(f"{faults[0]} (and {len(faults) - 1:,} more: `qgnn data check` tells all)")
         for fault in faults[1:]:
             self.add_note(str(fault))
 
@@ -128,38 +129,43 @@ def validate_graph(
     faults.tell()
 
 
-def validate_masks(y: Tensor, train_mask: Tensor, val_mask: Tensor, test_mask: Tensor) -> None:
-    """Check that three masks select non-empty, disjoint sets of nodes whose labels are known.
+def validate_masks(
+    y: Tensor,
+    train_mask: Tensor,
+    val_mask: Tensor,
+    test_mask: Tensor,
+    needed: Collection[str] = PARTS,
+) -> None:
+    """Check that three masks select disjoint sets of nodes whose labels are known.
 
     Args:
         y: Labels, -1 where unknown.
         train_mask: Nodes to train on, bool.
         val_mask: Nodes to select the model on, bool.
         test_mask: Nodes to report the accuracy on, bool.
+        needed: Parts, of ``train``, ``val`` and ``test``, that must have a node.
 
     Shapes:
         y, train_mask, val_mask, test_mask: ``(num_nodes,)``.
 
     Raises:
-        GraphDataError: If a mask has another type or shape, is empty, overlaps another, or selects
-            a node without a label.
+        GraphDataError: If a mask has another type or shape, is empty though it is needed, overlaps
+            another, or selects a node without a label.
     """
-    masks = {"train_mask": train_mask, "val_mask": val_mask, "test_mask": test_mask}
+    masks = dict(zip(PARTS, (train_mask, val_mask, test_mask), strict=True))
     faults = Faults()
-    for name, mask in masks.items():
+    for part, mask in masks.items():
         with faults:
-            _check_mask(name, mask, y)
+            _check_mask(f"{part}_mask", mask, y)
+            if part in needed and not bool(mask.any()):
+                raise GraphDataError(f"{part}_mask must select at least one node, it selects none")
     faults.tell()
-    for first, second in (
-        ("train_mask", "val_mask"),
-        ("train_mask", "test_mask"),
-        ("val_mask", "test_mask"),
-    ):
+    for first, second in combinations(PARTS, 2):
         shared = (masks[first] & masks[second]).nonzero()
         if shared.numel():
             raise GraphDataError(
-                f"{first} and {second} must be disjoint, found {len(shared)} nodes in both, "
-                f"the first is node {int(shared[0])}"
+                f"{first}_mask and {second}_mask must be disjoint, found {len(shared)} nodes in "
+                f"both, the first is node {int(shared[0])}"
             )
 
 
@@ -288,8 +294,6 @@ def _check_mask(name: str, mask: Tensor, y: Tensor) -> None:
             f"{name} must be bool of shape ({y.numel()},), got {mask.dtype} of shape "
             f"{tuple(mask.shape)}"
         )
-    if not bool(mask.any()):
-        raise GraphDataError(f"{name} must select at least one node, it selects none")
     unknown = (mask & (y < 0)).nonzero()
     if unknown.numel():
         raise GraphDataError(

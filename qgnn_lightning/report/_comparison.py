@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qgnn_lightning.report._chart import NUM_STYLES, Frame, Line, line_chart, scatter_chart
 from qgnn_lightning.report._run_record import RunRecord
-from qgnn_lightning.report._sections import EPOCH, beside_float32, chart_grid, percent_curve
+from qgnn_lightning.report._sections import EPOCH, chart_grid, percent_curve, size_ratio
 from qgnn_lightning.report._table import numbers_table
 
 #: What is looked for comes first: a narrow screen shows the left of the table.
@@ -43,7 +43,7 @@ def _row(run: RunRecord) -> list[str]:
         run.name,
         f"{100 * found.accuracy['test']:.1f} %",
         f"{found.content_bytes:,}",
-        beside_float32(found.content_bytes, found.float32_bytes),
+        size_ratio(found.content_bytes, found.float32_bytes),
         found.bits,
         f"{100 * found.accuracy['val']:.1f} %",
         f"{found.seconds:.1f}",

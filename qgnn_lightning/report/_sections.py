@@ -63,7 +63,7 @@ def _facts(run: RunRecord) -> str:
         "Validation": f"{100 * found.accuracy['val']:.1f} %",
         "Training": f"{100 * found.accuracy['train']:.1f} %",
         found.packed: f"{found.packed_bytes:,} bytes",
-        "Packed file beside float32": beside_float32(found.packed_bytes, found.float32_bytes),
+        "Packed file beside float32": size_ratio(found.packed_bytes, found.float32_bytes),
     }
     return (
         f'<div class="tiles">{facts_list(tiles)}</div><p class="unit">{tested}</p>'
@@ -71,16 +71,16 @@ def _facts(run: RunRecord) -> str:
     )
 
 
-def beside_float32(size: int, float32: int) -> str:
-    """How much smaller or larger something is than the weights in full precision.
+def size_ratio(size: int, float32: int) -> str:
+    """How much smaller or larger something is than the weights and biases in full precision.
 
     Args:
         size: Its bytes.
-        float32: Those of the weights.
+        float32: Those of the weights and biases.
     """
     size, float32 = max(size, 1), max(float32, 1)
     if size == float32:
-        return "as large"
+        return "no smaller"
     return f"{float32 / size:.1f}x smaller" if size < float32 else f"{size / float32:.1f}x larger"
 
 

@@ -33,12 +33,16 @@ class BestCheckpoint(Checkpoint):
     Args:
         path: The file, overwritten with every better epoch.
         monitor: The metric.
+        kept_epoch: What :func:`best_epoch` found of the run that is continued.
     """
 
-    def __init__(self, path: Path, monitor: str = "val/accuracy") -> None:
+    def __init__(
+        self, path: Path, monitor: str = "val/accuracy", kept_epoch: int | None = None
+    ) -> None:
         super().__init__()
         self.path = path
         self.monitor = monitor
+        self._kept_epoch = kept_epoch
         self.score = -math.inf
         self.epoch = -1
         self._validated = False
@@ -68,12 +72,9 @@ class BestCheckpoint(Checkpoint):
 
         Args:
             state_dict: What :meth:`state_dict` gave.
-
-        Raises:
-            CheckpointError: If the checkpoint of the best epoch is damaged.
         """
         epoch = int(state_dict["epoch"])
-        if epoch >= 0 and best_epoch(self.path) == epoch:
+        if epoch >= 0 and epoch == self._kept_epoch:
             self.score, self.epoch = float(state_dict["score"]), epoch
 
 

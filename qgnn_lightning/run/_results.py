@@ -28,17 +28,15 @@ _PACKAGES = ("torch", "lightning", "torch-geometric")
 def split_accuracies(
     network: Callable[[Tensor, Adjacency], Tensor], batch: GraphBatch
 ) -> dict[str, float]:
-    """Accuracy on each part of the split.
+    """Accuracy on each part of the split that has nodes.
 
     Args:
         network: The network, in evaluation mode, or a packed one.
         batch: The graph.
     """
     correct = network(batch.x, batch.adjacency).argmax(1) == batch.y
-    return {
-        split: float(correct[batch.mask(split)].double().mean())
-        for split in ("train", "val", "test")
-    }
+    of_parts = {split: correct[batch.mask(split)] for split in ("train", "val", "test")}
+    return {split: float(one.double().mean()) for split, one in of_parts.items() if len(one)}
 
 
 def network_summary(network: GraphNetwork) -> dict[str, Any]:

@@ -179,3 +179,22 @@ def test_a_training_does_not_go_on_with_other_labels(qgnn, trained):
     shutil.rmtree("mine")
     write_graph(Path("mine"), labels)
     assert qgnn(*again).code == 0
+
+
+def test_a_graph_with_test_nodes_only_is_tested_and_not_trained_on(qgnn, network, tmp_path):
+    other = write_graph(tmp_path / "other", kinds())
+    source = ["--data.source=files", "--data.root=other", "--data.split=public"]
+    (other / "split.csv").write_text("node,split\nn0,test\nn1,test\nn32,test\n")
+    outcome = qgnn("test", network, *source)
+    assert outcome.code == 0, outcome.err
+    found = dict(line.split() for line in outcome.out.splitlines())
+    assert found["test/accuracy"] == "1.0000"
+    assert found.keys() <= {"test/accuracy", "test/loss"}
+    for command in (["fit"], ["validate", "--ckpt_path=run/checkpoints/best.ckpt"]):
+        outcome = qgnn(*command, *source)
+        assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+        assert "split.csv must put at least one node in train and in val\n" in outcome.err
+    (other / "split.csv").write_text("node,split\nn0,train\nn1,val\n")
+    outcome = qgnn("test", network, *source)
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "split.csv must put at least one node in test\n" in outcome.err

@@ -307,6 +307,16 @@ def test_all_faults_are_told_at_once_and_in_a_training_the_first(qgnn, folder):
     assert f"{faults[0]} (and 4 more: `qgnn data check` tells all)\n" in outcome.err
 
 
+def test_a_line_that_speaks_for_many_names_is_one_fault(qgnn, folder):
+    strangers = "".join(f"ann,stranger{number}\n" for number in range(330))
+    (folder / "edges.csv").write_text(f"source,target\n{strangers}")
+    (folder / "features.csv").write_text("a\n1\nx\n3\n")
+    first, second, last = qgnn("data", "check", str(folder)).err.splitlines()
+    assert "features.csv:3: column 'a' must hold finite numbers" in first
+    assert "one of 330 unknown names: 'stranger0', " in second
+    assert last == "qgnn data check: error: 2 faults in 331 places"
+
+
 def test_all_faults_of_arrays_are_told_at_once(qgnn):
     edges, y = np.array([[0, 1], [1, 3]]), np.array([0, 5, 1])
     np.savez("g.npz", x=np.array([[1.0], [np.nan], [1.0]]), edge_index=edges, y=y)

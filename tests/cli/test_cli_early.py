@@ -8,9 +8,13 @@ from inspect import signature
 from pathlib import Path
 
 import pytest
+from lightning.pytorch import Trainer
 
+from qgnn_lightning.cli._choices import check_choices
+from qgnn_lightning.cli._completion import command_options
 from qgnn_lightning.cli._errors import UsageError
-from qgnn_lightning.cli._option_names import _CLASSES, _arguments, check_option_names
+from qgnn_lightning.cli._option_names import arguments_of, check_option_names
+from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.data import GraphDataModule
 from qgnn_lightning.lightning_module import NodeClassifier
 
@@ -23,6 +27,10 @@ from qgnn_lightning.lightning_module import NodeClassifier
         (["test", "--data.sorce=x"], "unknown option --data.sorce: did you mean --data.source?"),
         (["fit", "--model.foo.bar=1"], "unknown option --model.foo.bar (see --help)"),
         (["fit", "-data.split", "random"], "-data.split: did you mean --data.split?"),
+        (["fit", "--trainer.max_epoch", "3"], "did you mean --trainer.max_epochs?"),
+        (["fit", "--sed_everything=1"], "--sed_everything: did you mean --seed_everything?"),
+        (["fit", "--model.bits", "7"], "--model.bits must be one of 'float32', 'int8', 'int4', "),
+        (["data", "check", ".", "--data.split=no"], "must be one of 'public', 'random', got no"),
         (["fit", "-c", "none.yaml"], "--config: File does not exist: none.yaml"),
         (["fit", "-c", "."], "--config: Path is not a file: ."),
         (["fit", "-c", "open.yaml"], "open.yaml is not YAML: line 2: expected ',' or '}', but got"),
@@ -55,8 +63,51 @@ def test_without_torch(arguments, message, tmp_path):
 
 
 def test_the_names_in_the_source_are_those_of_the_classes():
-    for group, kind in (("model", NodeClassifier), ("data", GraphDataModule)):
-        assert _arguments(*_CLASSES[group]) == list(signature(kind).parameters)
+    for group, kind in (("model", NodeClassifier), ("data", GraphDataModule), ("trainer", Trainer)):
+        assert list(arguments_of(group)) == list(signature(kind).parameters)
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_no_option_that_there_is_is_refused(command):
+    with quiet():
+        options = command_options(command)
+    assert {"--seed_everything", "--model.bits", "--figures.every_n_epochs"} & options.keys()
+    for option, choices in options.items():
+        check_option_names([option])
+        for choice in choices:
+            check_choices([option, choice])
+            check_choices([f"{option}={choice}"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("fit --model.bits 2", "got 2: did you mean int2?"),
+        ("test --model.residual_bits=7", "must be one of 8, 16, got 7"),
+        ("fit --data.split randm", "got randm: did you mean random?"),
+        ("predict --ckpt_pth a.ckpt", "--ckpt_pth: did you mean --ckpt_path?"),
+        ("fit --trainer.max_epoch=3", "unknown option --trainer.max_epoch: did you mean"),
+    ],
+)
+def test_the_parser_says_the_same(qgnn, monkeypatch, arguments, said):
+    early = qgnn(*arguments.split())
+    assert early.code == 2
+    assert said in early.err
+    for check in ("check_option_names", "check_choices"):
+        monkeypatch.setattr(f"qgnn_lightning.cli._main.{check}", lambda arguments: None)
+    assert qgnn(*arguments.split()) == early
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--model.bits"], ["--model.bits", "int4"], ["--model.bits='int4'"], ["--model.bits=null"],
+        ["--model.residual_bits", "16"], ["--data.source", "foo"], ["--model.num_steps", "x"],
+        ["--trainer.accelerator", "foo"], ["--model.input_quantizer=null"],
+    ],
+)  # fmt: skip
+def test_a_value_that_may_be_right_is_left_to_the_parser(arguments):
+    check_choices(arguments)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from qgnn_lightning.cli._run_place import experiment_folder
 from qgnn_lightning.lightning_module import NodeClassifier
+from qgnn_lightning.run import read_checkpoint
 
 OPTIONS = ("--observers=true", "--oversmoothing.every_n_epochs=2", "--model.dropout=0.5")
 
@@ -55,6 +56,24 @@ def test_what_was_logged_after_the_checkpoint_is_not_there_twice(fit):
     results = [json.loads(Path(run, "results.json").read_text()) for run in ("straight", "broken")]
     assert results[0]["accuracy"] == results[1]["accuracy"]
     assert results[0]["best_epoch"] == results[1]["best_epoch"]
+
+
+def test_the_best_checkpoint_is_read_once_and_refused_before_anything_changes(fit, monkeypatch):
+    assert fit("--run_dir=run").code == 0
+    read = []
+    monkeypatch.setattr(
+        "qgnn_lightning.run._checkpoints.read_checkpoint",
+        lambda path: read.append(path.name) or read_checkpoint(path),
+    )
+    assert fit("--run_dir=run", "--resume=auto", "--trainer.max_epochs=4").code == 0
+    assert read == ["best.ckpt"]
+    best = Path("run/checkpoints/best.ckpt")
+    best.write_bytes(best.read_bytes()[:-9])
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    outcome = fit("--run_dir=run", "--resume=auto", "--trainer.max_epochs=5")
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "best.ckpt is cut off or damaged: remove it to go on" in outcome.err
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
 
 
 def test_without_a_checkpoint_it_starts(fit):
@@ -169,6 +188,26 @@ def test_a_directory_of_another_graph_or_network_is_refused(fit):
                 del before[Path(f"run/checkpoints/{name}.ckpt")]
     # What a network may learn differently with may change.
     again = fit("--run_dir=run", "--resume=auto", "--model.learning_rate=0.02")
+    assert again.code == 0, again.err
+
+
+def test_a_checkpoint_that_is_named_goes_on_with_the_data_of_its_run_only(fit):
+    assert fit("--run_dir=run").code == 0
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    last = "run/checkpoints/last.ckpt"
+    options = ("--trainer.max_epochs=4", f"--ckpt_path={last}")
+    for place in ((), ("--run_dir=there",)):
+        outcome = fit(*options, "--data.source=power_law", *place)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err == (
+            f"qgnn fit: error: --ckpt_path {last} is of a run that was started with the data "
+            "block_model, got power_law: leave --ckpt_path out to train anew\n"
+        )
+    found = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    assert found == before
+    assert not Path("there").exists()
+    Path("run").rename("moved")
+    again = fit(options[0], "--ckpt_path=moved/checkpoints/last.ckpt")
     assert again.code == 0, again.err
 
 

@@ -106,3 +106,20 @@ def test_to_predict_no_label_and_no_mask_is_looked_at(tmp_path, arrays):
     assert data.num_classes == 0
     with pytest.raises(GraphDataError, match="labels of at least two classes, got 1"):
         data.setup("test")
+
+
+def test_a_test_needs_test_nodes_only_and_a_training_looks_again(tmp_path, arrays):
+    nothing, path = np.zeros(12, bool), tmp_path / "g.npz"
+    np.savez(path, **arrays | {"train_mask": nothing, "val_mask": nothing})
+    data = GraphDataModule("npz", root=str(path))
+    data.setup("test")
+    graph = data.graph
+    assert graph.test_mask.tolist() == arrays["test_mask"].tolist()
+    data.setup("predict")
+    assert data.graph is graph
+    for stage in ("fit", "validate", None):
+        with pytest.raises(GraphDataError, match="train_mask must select at least one node"):
+            data.setup(stage)
+    np.savez(path, **arrays | {"test_mask": nothing})
+    with pytest.raises(GraphDataError, match="test_mask must select at least one node, it sel"):
+        GraphDataModule("npz", root=str(path)).setup("test")

@@ -98,7 +98,7 @@ def test_a_slip_in_many_rows_is_one_fault_that_counts_them(folder):
     data = GraphDataModule("files", root=str(folder))
     with pytest.raises(GraphFaultsError, match=r"\(and 2 more: `qgnn data check` tells") as caught:
         data.setup()
-    assert (caught.value.num_faults, caught.value.num_places) == (3, 12 + 2 + 4)
+    assert caught.value.num_places == 12 + 2 + 4
     assert told(folder) == [
         "features.csv:2: column 'age' must hold finite numbers, got 'one' (node 'nodea'; in 12 "
         "rows: lines 2, 3, 4, 5, 6, 7, 8, 9, ...)",
@@ -119,9 +119,9 @@ def test_more_than_five_of_a_kind_are_told_as_one(folder):
 
     change(folder, "labels.csv", renamed)
     data = GraphDataModule("files", root=str(folder))
-    with pytest.raises(GraphFaultsError) as caught:
+    with pytest.raises(GraphFaultsError, match=r"\(and 3 more: `qgnn data check` tells") as caught:
         data.setup()
-    assert (caught.value.num_faults, caught.value.num_places) == (4 * 20, 3 * 20 + 38)
+    assert caught.value.num_places == 3 * 20 + 38
     lines = "lines 2, 3, 4, 5, 6, 7, 8, 9, ..."
     names = f"20 unknown names: {str(NAMES[:8])[1:-1]}, ...;"
     new = str(list(other.values())[:8])[1:-1]

@@ -168,7 +168,7 @@ def test_like_is_compared_with_like(tmp_path):
     rows = re.findall(r'<tr><th scope="row">(f\w+)</th>(.*?)</tr>', page)
     cells = {name: re.findall("<td>(.*?)</td>", row) for name, row in rows[:2]}
     assert cells["few"][:3] == ["75.0 %", "1,000", "8.0x smaller"]
-    assert cells["full"][:3] == ["75.0 %", "8,000", "as large"]
+    assert cells["full"][:3] == ["75.0 %", "8,000", "no smaller"]
     assert cells["few"][5] == "2.0"  # seconds, as the heading says
     drawn = re.findall('aria-label="Accuracy against size: .*?"', page)[0]
     assert "few: 1,000 bytes of codes, scales and biases, 75; full: 8,000" in drawn

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.trainer.states import TrainerFn
 
 from qgnn_lightning.objectives import NonFiniteError
-from qgnn_lightning.run import BestCheckpoint, CheckpointError, LastCheckpoint
+from qgnn_lightning.run import BestCheckpoint, CheckpointError, LastCheckpoint, best_epoch
 
 
 class FakeTrainer:
@@ -81,7 +81,7 @@ def test_best_goes_on_only_with_the_checkpoint_it_speaks_of(tmp_path, stored_epo
     path = tmp_path / "best.ckpt"
     if stored_epoch is not None:
         torch.save({"epoch": stored_epoch}, path)
-    best = BestCheckpoint(path)
+    best = BestCheckpoint(path, kept_epoch=best_epoch(path))
     best.load_state_dict({"score": 0.7, "epoch": 2})
     assert best.found == (stored_epoch == 2)
     trainer = FakeTrainer()

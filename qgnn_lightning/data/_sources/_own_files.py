@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from torch import Tensor
@@ -21,6 +21,8 @@ from qgnn_lightning.data._sources._split_file import SplitReader, ignore_split, 
 from qgnn_lightning.data._sources._tables import SUFFIXES, open_table
 from qgnn_lightning.data._sources._undirected import both_directions, check_one_weight
 from qgnn_lightning.data._validation import (
+    PARTS,
+    TESTED_PARTS,
     GraphDataError,
     GraphOptionError,
     check_edges,
@@ -81,6 +83,14 @@ class OwnFilesSource(Source):
         """
         return self._load(check_several_classes, self._read_split)
 
+    def load_to_test(self) -> RawGraph:
+        """Read the files where only the test nodes of the split are needed.
+
+        Raises:
+            GraphDataError: If one is missing or wrong.
+        """
+        return self._load(check_several_classes, self._read_split, TESTED_PARTS)
+
     def load_to_predict(self) -> RawGraph:
         """Read the files where the labels may all be unknown, and the split is not looked at.
 
@@ -89,7 +99,12 @@ class OwnFilesSource(Source):
         """
         return self._load(_any_classes, ignore_split)
 
-    def _load(self, check_classes: _ClassCheck, read_split: SplitReader) -> RawGraph:
+    def _load(
+        self,
+        check_classes: _ClassCheck,
+        read_split: SplitReader,
+        needed: Collection[str] = PARTS,
+    ) -> RawGraph:
         self.prepare(download=False)
         faults = FileFaults()
         paths = self._paths(faults)
@@ -109,7 +124,7 @@ class OwnFilesSource(Source):
         split = None
         with faults:
             if "split" in paths:
-                split = read_split(paths["split"], labels.nodes, faults)
+                split = read_split(paths["split"], labels.nodes, faults, needed)
         trace_unknown_names(labels.nodes, faults)
         faults.tell()
         return RawGraph(

@@ -109,7 +109,6 @@ class _FoldedError(GraphDataError):
     def __init__(self, subjects: Sequence[SameFault], num_rows: int | None) -> None:
         first = subjects[0].first
         self.place = first.place
-        self.num_faults = len(subjects)
         self.num_places = sum(one.count for one in subjects)
         numbers = sorted({number for one in subjects for number in one.numbers})[:_MOST_NUMBERS]
         all_told = all(one.count == len(one.numbers) for one in subjects)

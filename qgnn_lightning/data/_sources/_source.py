@@ -28,6 +28,14 @@ class Source(ABC):
             GraphDataError: If files are missing or cannot be read.
         """
 
+    def load_to_test(self) -> RawGraph:
+        """Read a graph that a trained network is tested on: it may have test nodes only.
+
+        Raises:
+            GraphDataError: If files are missing or cannot be read.
+        """
+        return self.load()
+
     def load_to_predict(self) -> RawGraph:
         """Read a graph whose classes are to be predicted: it may lack labels and a split.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +15,13 @@ from qgnn_lightning.data._sources._row_faults import FileFaults, Place, RowError
 from qgnn_lightning.data._sources._table_rows import rows_of_nodes
 from qgnn_lightning.data._sources._tables import SUFFIXES, Row, Table, open_table
 from qgnn_lightning.data._splits import Split
-from qgnn_lightning.data._validation import GraphDataError
+from qgnn_lightning.data._validation import PARTS, GraphDataError
 
-_PARTS = ("train", "val", "test")
-_WORDS = (*_PARTS, "")
+_WORDS = (*PARTS, "")
 
 
-#: Reads a file with the split, with the nodes and what takes its faults.
-SplitReader = Callable[[Path, Nodes, FileFaults], Split | None]
+#: Reads a file with the split, with the nodes, what takes its faults, and the needed parts.
+SplitReader = Callable[[Path, Nodes, FileFaults, Collection[str]], Split | None]
 
 
 @dataclass(frozen=True)
@@ -40,39 +39,41 @@ class _Parts:
     place: Callable[[int], Place]
 
 
-def read_split(path: Path, nodes: Nodes, faults: FileFaults) -> Split:
+def read_split(path: Path, nodes: Nodes, faults: FileFaults, needed: Collection[str]) -> Split:
     """Read and check the split: each node's part, ``train``, ``val``, ``test``, or nothing.
 
     Args:
         path: The file; in a table with a column ``node``, nodes without a row are in no part.
         nodes: The nodes.
         faults: Takes what is wrong with single nodes: an unknown part, two parts, or no label.
+        needed: The parts that must have a node.
 
     Raises:
-        GraphDataError: If the file cannot be read, a part is empty, or any row is wrong.
+        GraphDataError: If the file cannot be read, a needed part is empty, or any row is wrong.
     """
     if path.suffix in SUFFIXES:
         parts = _of_table(open_table(path), nodes, faults)
     else:
         parts = _of_array(path, nodes, faults)
     if not faults.in_rows_of(path):  # else it is not sure which nodes are in which part
-        _check_sizes(parts, faults)
+        _check_sizes(parts, faults, needed)
     _check_labels(parts, nodes, faults)
     faults.stop(path)
     num_nodes = nodes.count_or(max(parts.words, default=-1) + 1)
-    masks = torch.zeros(len(_PARTS), num_nodes, dtype=torch.bool)
-    for number, part in enumerate(_PARTS):
+    masks = torch.zeros(len(PARTS), num_nodes, dtype=torch.bool)
+    for number, part in enumerate(PARTS):
         masks[number, [node for node, word in parts.words.items() if word == part]] = True
     return Split(*masks)
 
 
-def ignore_split(path: Path, nodes: Nodes, faults: FileFaults) -> None:
+def ignore_split(path: Path, nodes: Nodes, faults: FileFaults, needed: Collection[str]) -> None:
     """Leave the file alone, as where the split is drawn.
 
     Args:
         path: Not used.
         nodes: Not used.
         faults: Not used.
+        needed: Not used.
     """
 
 
@@ -120,25 +121,25 @@ def _of_array(path: Path, nodes: Nodes, faults: FileFaults) -> _Parts:
 
 
 def _unknown(word: str, name: str, place: Place) -> RowError:
-    rule = f"split must be {', '.join(_PARTS)} or empty, got {shown(word)}"
+    rule = f"split must be {', '.join(PARTS)} or empty, got {shown(word)}"
     fault = RowError(place, "unknown parts", word, rule)
     fault.node = name
-    close = difflib.get_close_matches(word.lower(), _PARTS, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word.lower(), PARTS, n=1, cutoff=0.5)
     fault.hint = f"did you mean {close[0]}?" if close else ""
     return fault
 
 
 def _check_labels(parts: _Parts, nodes: Nodes, faults: FileFaults) -> None:
     for node, word in parts.words.items():
-        if word in _PARTS and not nodes.has_label(node):
+        if word in PARTS and not nodes.has_label(node):
             name = nodes.name(node)
             rule = f"node {shown(name)} is in {word}, but has no label ({nodes.place(node)})"
             faults.add(RowError(parts.place(node), "nodes without a label", name, rule))
 
 
-def _check_sizes(parts: _Parts, faults: FileFaults) -> None:
+def _check_sizes(parts: _Parts, faults: FileFaults, needed: Collection[str]) -> None:
     found = set(parts.words.values())
-    empty = [part for part in _PARTS if part not in found]
+    empty = [part for part in needed if part not in found]
     if empty:
         faults.add(
             GraphDataError(f"{parts.path} must put at least one node in {' and in '.join(empty)}")
