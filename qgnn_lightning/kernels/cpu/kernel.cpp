@@ -13,7 +13,8 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // raised by GCC's own AVX-512 header
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("fp-contract=off", "no-trapping-math")
+// Without tree-pre, which leaves copies of the sums in the innermost loops.
+#pragma GCC optimize("fp-contract=off", "no-trapping-math", "no-tree-pre")
 #endif
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define QGNN_X86 1
