@@ -90,7 +90,7 @@ class PackedLinear:
         out_grid = None if out is None or out.stride != 1 else kernel_grid(out)
         if x.layout == torch.sparse_csr:
             result = kernels.sparse_linear(
-                x.crow_indices(),
+                x.crow_indices().to(torch.int64),
                 x.col_indices().to(torch.int32),
                 x.values(),
                 self._kernel_input_grid,

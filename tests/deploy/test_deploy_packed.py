@@ -162,6 +162,15 @@ def test_equal_on_any_graph_and_bits(
     assert torch.equal(freeze(network)(features, adjacency), expected)
 
 
+def test_takes_csr_with_indices_of_32_bits():
+    x, adjacency = torch.rand(20, 6), random_graph(20, 40)
+    packed = freeze(trained(NetworkConfig(hidden_features=7), x, adjacency))
+    wide = to_csr(x)
+    rowptr, col = wide.crow_indices().int(), wide.col_indices().int()
+    narrow = sparse_csr(rowptr, col, wide.values(), tuple(x.shape))
+    assert torch.equal(packed(narrow, adjacency), packed(wide, adjacency))
+
+
 def test_file_keeps_everything(tmp_path):
     x, adjacency = torch.rand(20, 6), random_graph(20, 40)
     network = trained(NetworkConfig(hidden_features=7, precision=PRESETS["int4"]), x, adjacency)
