@@ -191,11 +191,15 @@ FAULTS = {
         "features.csv",
         "node,a\nann,1\nbob,2\ndan,1\n",
     ): "labels.csv:4: node 'eve' has no row in features.csv",
-    ("features.csv", "a\n1\n2\n"): "must have a row for each of the 4 nodes, got 2",
-    (
-        "features.csv",
-        "a\n1\n2\n3\n4\n5\n",
-    ): "features.csv:6: must not have more rows than labels.csv has nodes, 4",
+    ("features.csv", "a,b\n1,2\n"): (
+        "features.csv must have a column node, as labels.csv has: rows without a name go with "
+        "nodes that are named 0, 1, 2, ... in this order; got the columns a, b"
+    ),
+    ("split.csv", "split\ntrain\nval\ntest\ntest\n"): (
+        "split.csv must have a column node, as labels.csv has: rows without a name go with nodes "
+        "that are named 0, 1, 2, ... in this order; got the columns split"
+    ),
+    ("labels.csv", "label\n0\n1\n0\n1\n"): ("labels.csv calls its nodes 0 to 3, but "),
     ("features.csv", "node\nann\nbob\neve\ndan\n"): "x must have nodes and features",
     (
         "labels.csv",
@@ -205,8 +209,8 @@ FAULTS = {
         "split.csv:2: node 'eve' is in val, but has no label ("
     ),
     ("features.csv", "id,a\nann,1\nbob,2\neve,3\ndan,1\n"): (
-        "features.csv:2: column 'id' must hold finite numbers, got 'ann' (node 'ann'; in all 4 "
-        "rows); names of nodes stand in a column named node"
+        "features.csv must have a column node, as labels.csv has: rows without a name go with "
+        "nodes that are named 0, 1, 2, ... in this order; got the columns id, a"
     ),
     (
         "labels.csv",
@@ -251,6 +255,67 @@ def test_an_empty_label_is_unknown(folder):
 def test_faults_of_tables_name_file_line_and_value(folder, file, content):
     (folder / file).write_text(content)
     fault(folder, FAULTS[file, content])
+
+
+NUMBERED = {
+    "labels.csv": "label\nred\nblue\nred\nblue\n",
+    "features.csv": "a,b\n1,2\n3,4\n5,-6\n7,8.5\n",
+    "edges.csv": "source,target\n0,1\n1,2\n2,3\n",
+    "split.csv": 'split\ntrain\n""\nval\ntest\n',
+}
+
+
+def named(file: str, order: list[int]) -> str:
+    """The rows of a numbered file in another order, with their numbers as names."""
+    header, *rows = NUMBERED[file].splitlines()
+    return "\n".join([f"node,{header}", *(f"{node},{rows[node]}" for node in order), ""])
+
+
+def test_names_that_are_numbers_in_their_order_go_with_rows_without_a_name(folder):
+    for file, content in NUMBERED.items():
+        (folder / file).write_text(content)
+    assert_same(load(folder), expected())
+    (folder / "labels.csv").write_text(named("labels.csv", [0, 1, 2, 3]))
+    assert_same(load(folder), expected())
+    (folder / "labels.csv").write_text(NUMBERED["labels.csv"])
+    (folder / "features.csv").write_text(named("features.csv", [0, 1, 2, 3]))
+    (folder / "split.csv").write_text(named("split.csv", [3, 1, 0, 2]))
+    assert_same(load(folder), expected())
+
+
+def test_rows_in_two_orders_are_never_paired_by_their_position(folder):
+    for file, content in NUMBERED.items():
+        (folder / file).write_text(content)
+    for file in ("features.csv", "split.csv"):
+        (folder / "labels.csv").write_text(named("labels.csv", [0, 2, 1, 3]))
+        fault(folder, f"{file} must have a column node, as labels.csv has")
+        (folder / file).write_text(named(file, [3, 1, 0, 2]))
+    (folder / "labels.csv").write_text(NUMBERED["labels.csv"])
+    fault(
+        folder,
+        "features.csv must name its nodes 0, 1, 2, ... in this order, because labels.csv has no "
+        "column node, got 3 after 0 rows; give labels.csv that column, or sort both files by it",
+    )
+    (folder / "labels.csv").write_text(named("labels.csv", [2, 0, 1, 3]))
+    order = [2, 0, 1, 3]
+    graph = load(folder)
+    assert torch.equal(graph.x, X[order])
+    assert torch.equal(graph.y, Y[order])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a\n1\n2\n", "must have a row for each of the 4 nodes, got 2"),
+        ("a\n1\n2\n3\n4\n5\n", "csv:6: must not have more rows than labels.csv has nodes, 4"),
+    ],
+)
+def test_rows_without_names_are_counted(folder, content, message):
+    (folder / "labels.csv").write_text(named("labels.csv", [0, 1, 2, 3]))
+    (folder / "features.csv").write_text(content)
+    with pytest.raises(GraphDataError) as caught:
+        load(folder)
+    assert any(message in one for one in (str(caught.value), *caught.value.__notes__))
 
 
 def test_other_bytes_are_no_table(folder):

@@ -86,8 +86,8 @@ def test_files_are_checked_by_themselves_where_the_labels_cannot_be_read(folder)
 def test_a_wrong_header_is_one_fault(folder):
     change(folder, "features.csv", lambda text: text.replace("node,age", "name,age"))
     assert told(folder) == [
-        "features.csv:2: column 'name' must hold finite numbers, got 'nodea' (node 'nodea'; in all "
-        "20 rows); names of nodes stand in a column named node"
+        "features.csv must have a column node, as labels.csv has: rows without a name go with "
+        "nodes that are named 0, 1, 2, ... in this order; got the columns name, age, size"
     ]
 
 
@@ -149,7 +149,8 @@ def test_a_misspelt_name_is_traced_to_the_labels(folder):
 
 
 def test_a_misspelt_name_is_traced_to_the_labels_where_features_name_no_nodes(folder):
-    change(folder, "features.csv", lambda text: "age\n" + "1\n" * NUMBER)
+    (folder / "features.csv").unlink()
+    np.save(folder / "features.npy", np.ones((NUMBER, 2)))
     change(folder, "labels.csv", lambda text: text.replace("noded", "node_d"))
     assert told(folder) == [
         "labels.csv:5: node 'node_d' is in no other file; did you mean 'noded', as in edges.csv:4 "

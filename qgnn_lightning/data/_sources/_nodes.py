@@ -16,11 +16,16 @@ class Nodes(ABC):
     Args:
         path: The file that lists them.
         named: Whether a column names them; else their names are their numbers.
+
+    Attributes:
+        counted: Whether their names are 0, 1, 2, ... in the order of the rows, which then tells
+            them as well as a name.
     """
 
     def __init__(self, path: Path, *, named: bool) -> None:
         self.path = path
         self.named = named
+        self.counted = True
 
     @abstractmethod
     def find(self, name: str) -> int | None:
@@ -77,7 +82,8 @@ class ListedNodes(Nodes):
             row: Number of its row.
             labelled: Whether its class is known.
         """
-        self._numbers[name] = len(self._names)
+        self.counted = self.counted and name == str(len(self))
+        self._numbers[name] = len(self)
         self._names.append(name)
         self._rows.append(row)
         self._labelled.append(labelled)

@@ -43,9 +43,12 @@ def rows_of_nodes(table: Table, nodes: Nodes, faults: FileFaults) -> Iterator[No
         faults: Takes what is wrong with the node of a row.
 
     Raises:
-        GraphDataError: If the rows are counted, and fewer than the nodes.
+        GraphDataError: If the rows are counted, and fewer than the nodes, or their order does not
+            tell which node is which.
     """
     column = table.column("node")
+    if column is None and not faults.in_rows_of(nodes.path):
+        _check_counted(table, nodes)
     for position, row in enumerate(table):
         with faults:
             if column is None:
@@ -94,6 +97,15 @@ def check_number(row: Row, column: int, header: tuple[str, ...]) -> float:
     if _DECIMAL_COMMA.fullmatch(row.cells[column]):
         fault.hint = "decimals need a point"
     raise fault
+
+
+def _check_counted(table: Table, nodes: Nodes) -> None:
+    if not nodes.counted:
+        raise GraphDataError(
+            f"{table.path} must have a column node, as {nodes.path.name} has: rows without a name "
+            "go with nodes that are named 0, 1, 2, ... in this order; got the columns "
+            f"{table.columns}"
+        )
 
 
 def _named(row: Row, column: int, table: Table, nodes: Nodes, faults: FileFaults) -> NodeRow:

@@ -69,6 +69,11 @@ class Table:
             self.num_rows += 1
             yield Row(cells, number, self)
 
+    @property
+    def columns(self) -> str:
+        """The header as messages tell it."""
+        return ", ".join(self.header)[:200] or "none"
+
     def column(self, name: str) -> int | None:
         """Position of a column, or ``None`` where there is none."""
         return self.header.index(name) if name in self.header else None
@@ -99,8 +104,7 @@ class Table:
             return
         more = f", and may have {', '.join(optional)}" if optional else ""
         raise GraphDataError(
-            f"{self.path} must have the columns {', '.join(needed)}{more}, "
-            f"got {', '.join(self.header)[:200] or 'none'}"
+            f"{self.path} must have the columns {', '.join(needed)}{more}, got {self.columns}"
         )
 
 
