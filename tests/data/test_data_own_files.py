@@ -450,3 +450,24 @@ def test_parquet_faults(folder):
     table = pyarrow.table({"source": ["ann", "bob"], "target": ["bob", "zoe"]})
     parquet.write_table(table, folder / "edges.parquet")
     fault(folder, "edges.parquet, row 2: target 'zoe' is no node of labels.csv")
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "features.npy", "features.npz", "edges.npy"])
+def test_what_the_system_says_of_a_file_is_told(folder, name, monkeypatch):
+    path = folder / name
+    path.with_suffix(".csv").unlink()
+    path.touch()
+
+    def refusing(read):
+        def refuse(file, *arguments, **options):
+            if Path(file) == path:
+                raise PermissionError(13, "Permission denied", str(path))
+            return read(file, *arguments, **options)
+
+        return refuse
+
+    monkeypatch.setattr(Path, "open", refusing(Path.open))
+    monkeypatch.setattr(np, "load", refusing(np.load))
+    with pytest.raises(GraphDataError) as caught:
+        load(folder)
+    assert str(caught.value) == f"{path} cannot be read: Permission denied"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qgnn_lightning.data._sources._row_faults import Place, RowError
+from qgnn_lightning.data._sources._unreadable import unreadable
 from qgnn_lightning.data._validation import GraphDataError
 
 #: The endings of the files that are tables.
@@ -153,7 +154,7 @@ def _csv_lines(path: Path) -> _Rows:
         what = "a quote is not closed" if "field limit" in str(error) else str(error)
         raise GraphDataError(f"{path}:{number + 1}: {what}") from error
     except OSError as error:
-        raise GraphDataError(f"{path} must be comma-separated text in UTF-8: {error}") from error
+        raise unreadable(path, "comma-separated text in UTF-8", error) from error
 
 
 def _open_parquet(path: Path) -> Table:
@@ -167,7 +168,7 @@ def _open_parquet(path: Path) -> Table:
     try:
         content = parquet.ParquetFile(path)
     except (OSError, pyarrow.ArrowException) as error:
-        raise GraphDataError(f"{path} must be a Parquet file: {error}") from error
+        raise unreadable(path, "a Parquet file", error) from error
     rows = _parquet_rows(path, content, pyarrow.ArrowException)
     return Table(path, content.schema_arrow.names, "row", rows)
 
@@ -181,6 +182,4 @@ def _parquet_rows(path: Path, content: Any, failure: type[Exception]) -> _Rows:
                 number += 1
                 yield number, ["" if cell is None else str(cell) for cell in cells]
     except (OSError, failure) as error:
-        raise GraphDataError(
-            f"{path} must be a Parquet file; after row {number}: {error}"
-        ) from error
+        raise unreadable(path, f"a Parquet file; after row {number}", error) from error
