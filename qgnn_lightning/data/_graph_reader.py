@@ -11,6 +11,7 @@ import torch
 from qgnn_lightning.data._batch import GraphBatch, assemble
 from qgnn_lightning.data._classes import TrainedClasses
 from qgnn_lightning.data._features import normalize_rows
+from qgnn_lightning.data._mask_validation import validate_masks
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import Source
 from qgnn_lightning.data._split_sizes import SplitSizes
@@ -21,7 +22,6 @@ from qgnn_lightning.data._validation import (
     GraphOptionError,
     check_several_classes,
     validate_graph,
-    validate_masks,
 )
 
 

@@ -200,7 +200,7 @@ FAULTS = {
         "that are named 0, 1, 2, ... in this order; got the columns split"
     ),
     ("labels.csv", "label\n0\n1\n0\n1\n"): ("labels.csv calls its nodes 0 to 3, but "),
-    ("features.csv", "node\nann\nbob\neve\ndan\n"): "x must have nodes and features",
+    ("features.csv", "node\nann\nbob\neve\ndan\n"): "features.csv must have nodes and features",
     (
         "labels.csv",
         "node,label\nann,\n",
@@ -325,16 +325,17 @@ def test_other_bytes_are_no_table(folder):
 
 ARRAYS = {
     "edges": [
-        (EDGE_INDEX.T.numpy(), "must lie in|edge_index must have shape"),
+        (EDGE_INDEX.T.numpy(), "edges.npy must lie in|edges.npy must have shape"),
         (EDGE_INDEX.numpy() * 1.0, "whole numbers of shape .2, num_edges., got float64"),
-        (EDGE_INDEX.numpy() + 1, r"edge_index must lie in \[0, 4\), got the edge \[3, 4\]"),
+        (EDGE_INDEX.numpy() + 1, r"edges.npy must lie in \[0, 4\), got the edge \[3, 4\]"),
+        (EDGE_INDEX.numpy() + 2, r"2 edges do not: \[3, 4\] at position 1, \[4, 5\] at"),
         (np.array([[2**64 - 1], [0]], dtype=np.uint64), "below 2.63"),
     ],
     "labels": [(np.array([0.5, 1, 0, 1]), r"whole numbers of shape \(num_nodes,\), got float64")],
     "features": [
         (X.numpy()[:3], "a row for each of the 4 nodes, got 3"),
         (np.full((4, 2), 1e300), r"npy: 1e\+300 at \(0, 0\) is too large for float32"),
-        (np.full((4, 2), np.nan), "x must be finite, got nan in row 0, column 0"),
+        (np.full((4, 2), np.nan), r"features\.npy must be finite, got nan in row 0, column 0"),
         (np.array([["a"] * 2] * 4), "numbers of shape .num_nodes, num_features., got <U1"),
     ],
     "split": [

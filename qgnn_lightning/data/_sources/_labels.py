@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data._raw_graph import GraphNames
-from qgnn_lightning.data._sources._arrays import naming, read_integers, read_npy
+from qgnn_lightning.data._sources._arrays import read_integers, read_npy
 from qgnn_lightning.data._sources._nodes import ListedNodes, Nodes, UnlistedNodes
 from qgnn_lightning.data._sources._row_faults import FileFaults, RowError, shown
 from qgnn_lightning.data._sources._tables import SUFFIXES, Row, Table, open_table
@@ -114,8 +114,7 @@ def _of_texts(nodes: ListedNodes, texts: list[str], labels: Labels, faults: File
 
 def _of_integers(nodes: ListedNodes, y: Tensor, labels: Labels, faults: FileFaults) -> Labels:
     with faults:
-        with naming(nodes.path):
-            check_labels(y, len(y))
+        check_labels(y, len(y), name=str(nodes.path))
         return Labels(nodes, y)
     return replace(labels, nodes=nodes)
 

@@ -28,6 +28,7 @@ from qgnn_lightning.data._validation import (
     check_edges,
     check_features,
     check_several_classes,
+    check_weights,
 )
 
 #: The files of a graph, and the endings each may have.
@@ -185,8 +186,7 @@ class OwnFilesSource(Source):
 
     def _features(self, path: Path, nodes: Nodes, faults: FileFaults) -> Tensor:
         x = self._read_features(path, nodes, faults)
-        with naming(path):
-            check_features(x)
+        check_features(x, str(path))
         return x
 
     def _read_features(self, path: Path, nodes: Nodes, faults: FileFaults) -> Tensor:
@@ -208,11 +208,12 @@ class OwnFilesSource(Source):
     ) -> tuple[Tensor, Tensor | None]:
         edge_index, edge_weight = self._read_edges(path, weights, nodes, faults)
         found = int(edge_index.max()) + 1 if edge_index.numel() else 0
-        with naming(path):
-            check_edges(edge_index, nodes.count_or(found), edge_weight)
-            if edge_weight is not None and path.suffix not in SUFFIXES:  # tables are checked by row
+        check_edges(edge_index, nodes.count_or(found), str(path))
+        if edge_weight is not None and weights is not None:  # those of tables are checked by row
+            check_weights(edge_weight, edge_index.shape[1], str(weights))
+            with naming(weights):
                 check_one_weight(edge_index, edge_weight)
-            return both_directions(edge_index, edge_weight)
+        return both_directions(edge_index, edge_weight)
 
     def _read_edges(
         self, path: Path, weights: Path | None, nodes: Nodes, faults: FileFaults
