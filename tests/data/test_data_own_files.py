@@ -220,6 +220,14 @@ FAULTS = {
     ("labels.csv", "node,label\nann,a\nann,b\n"): (
         "labels.csv:3: node 'ann' must appear once, it is on line 2 too"
     ),
+    ("labels.csv", "Node,Label\nann,a\n"): (
+        "labels.csv must have the columns label, and may have node, got Node, Label; did you mean "
+        "node by 'Node', label by 'Label'?"
+    ),
+    ("edges.csv", "src,target,wt\nann,bob,1\n"): "src, target, wt; did you mean source by 'src'?",
+    ("features.csv", "Node,a\n0,1\n"): "features.csv: the column 'Node' must be called node",
+    ("features.csv", "node,a\nann,1_000\n"): "column 'a' must hold finite numbers, got '1_000'",
+    ("edges.csv", "source,target,weight\nann,bob,1_0\n"): "must hold finite numbers, got '1_0'",
     ("labels.csv", "node,class\nann,a\n"): "must have the columns label, and may have node",
     ("split.csv", "node,split\nann,training\n"): (
         "split.csv:2: split must be train, val, test or empty, got 'training' (node 'ann'); did "
@@ -249,6 +257,40 @@ def test_an_empty_label_is_unknown(folder):
         for number, node in enumerate(("ann", "bob", "eve", "dan")):
             path.write_text(path.read_text().replace(node, str(number)))
     assert load(folder).y.tolist() == [1, -1, 1, 0]
+
+
+@pytest.mark.parametrize("file", ["labels", "features", "edges", "split"])
+def test_a_column_without_a_name_is_no_column(folder, file):
+    path = folder / f"{file}.csv"
+    rows = path.read_text().splitlines()
+    numbered = [f"{number},{row}" for number, row in enumerate(rows)]
+    path.write_text("\n".join([f",{rows[0]}", *numbered[1:]]) + "\n")
+    fault(
+        folder,
+        f"{file}.csv: column 1 must have a name, got '': call it node if it holds the names of the "
+        "nodes, else leave it out (pandas writes its index, unless index=False is given)",
+    )
+
+
+def test_an_index_of_pandas_in_parquet_is_no_column(folder):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    csv = pytest.importorskip("pyarrow.csv")
+    table = csv.read_csv(folder / "features.csv")
+    table = table.append_column("__index_level_0__", table["a"])
+    parquet.write_table(table, folder / "features.parquet")
+    (folder / "features.csv").unlink()
+    fault(folder, "features.parquet: column 4 must have a name, got '__index_level_0__': call it")
+
+
+def test_labels_without_a_row_are_one_fault(folder):
+    (folder / "labels.csv").write_text("node,label\n")
+    with pytest.raises(GraphDataError) as caught:
+        load(folder)
+    told = "must list the nodes, with a row for each, it has none"
+    assert str(caught.value) == f"{folder}/labels.csv {told}"
+    (folder / "labels.csv").unlink()
+    np.save(folder / "labels.npy", np.empty(0, dtype=np.int64))
+    fault(folder, f"labels.npy {told}")
 
 
 @pytest.mark.parametrize(("file", "content"), FAULTS)
@@ -320,7 +362,13 @@ def test_rows_without_names_are_counted(folder, content, message):
 
 def test_other_bytes_are_no_table(folder):
     (folder / "labels.csv").write_bytes(b"node,label\nann,\xff\n")
-    fault(folder, "labels.csv must be comma-separated text in UTF-8, byte 15 is not: save it again")
+    told = "must be comma-separated text in UTF-8, the byte 0xff is not: save the file again"
+    fault(folder, f"labels.csv:2: {told}")
+    long = "node,label\r\n" + "ann,red\r\n" * 50_000
+    (folder / "labels.csv").write_bytes(long.encode() + "Zo\xeb,blue\n".encode("latin-1"))
+    fault(folder, f"labels.csv:50002: {told.replace('ff', 'eb')}")
+    (folder / "labels.csv").write_text(LABELS, encoding="utf-16")
+    fault(folder, "labels.csv:1: must be comma-separated text in UTF-8, the byte 0xf")
 
 
 ARRAYS = {

@@ -179,6 +179,29 @@ def test_labels_without_names_next_to_names_are_one_fault(folder):
     ]
 
 
+def test_whole_numbers_in_another_spelling_are_told_apart_from_names(folder):
+    change(folder, "labels.csv", lambda text: "label\n" + "a\nb\n" * 10)
+    change(folder, "features.csv", lambda text: "age\n" + "1\n" * NUMBER)
+    change(folder, "split.csv", lambda text: "node,split\n+0,train\n1,val\n2,test\n")
+    change(folder, "edges.csv", lambda text: "source,target\n1.0,2\n05,7\n-1,2.5\n")
+    hint = "labels.csv calls its nodes 0 to 19"
+    assert told(folder) == [
+        "edges.csv:2: source '1.0' is no node of labels.csv; did you mean '1'?",
+        "edges.csv:3: source '05' is no node of labels.csv; did you mean '5'?",
+        f"edges.csv:4: source '-1' is no node of labels.csv; {hint}",
+        f"edges.csv:4: target '2.5' is no node of labels.csv; {hint}",
+        "split.csv:2: node '+0' is no node of labels.csv; did you mean '0'?",
+    ]
+
+
+def test_numbers_with_a_point_get_the_node_without_one(folder):
+    change(folder, "labels.csv", lambda text: text.replace("nodea,", "1,").replace("nodeb,", "10,"))
+    for name in ("features.csv", "edges.csv", "split.csv"):
+        spelt = lambda text: text.replace("nodea", "1.0").replace("nodeb", "10")  # noqa: E731
+        change(folder, name, spelt)
+    assert all("did you mean '1'?" in fault for fault in told(folder)[1:])
+
+
 def test_a_drawn_split_needs_no_file_that_is_right(folder):
     sizes = {"num_train_per_class": 2, "num_val": 4, "num_test": 4}
     change(folder, "split.csv", lambda text: text.replace("test", "val"))

@@ -36,7 +36,7 @@ BROKEN = [
     (
         "edge_index",
         _EDGES - 1,
-        "edge_index must lie in [0, 12), 2 edges do not: [-1, 0] at position 0, [0, -1] at position 1",
+        "edge_index must lie in [0, 12), 2 edges do not: [-1, 0] at position 0, [0, -1] at",
     ),
     ("y", torch.zeros(11).long(), "y must have one label per node, shape (12,), got (11,)"),
     ("y", torch.zeros(12, 1).long(), "got (12, 1); drop the last dimension with y.squeeze(1)"),

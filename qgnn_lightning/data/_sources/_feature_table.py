@@ -77,8 +77,10 @@ def _repeated(row: Row, name: str, first: int) -> RowError:
 
 def _numbers(row: Row, columns: list[int], name: str, faults: FileFaults) -> list[float]:
     try:
-        numbers = [float(row.cells[column]) for column in columns]
-        if sum(map(abs, numbers)) <= LARGEST:  # then each is, and none is NaN
+        cells = [row.cells[column] for column in columns]
+        numbers = [float(cell) for cell in cells]
+        # Where the sum is, each of them is, and none is NaN.
+        if sum(map(abs, numbers)) <= LARGEST and "_" not in "".join(cells):
             return numbers
     except ValueError:
         pass

@@ -87,6 +87,8 @@ def check_number(row: Row, column: int, header: tuple[str, ...]) -> float:
         value = float(row.cells[column])
     except ValueError:
         value = math.nan
+    if "_" in row.cells[column]:  # Python's own way to write thousands
+        value = math.nan
     if abs(value) <= LARGEST:
         return value
     name, what = header[column], "finite numbers"
@@ -100,6 +102,9 @@ def check_number(row: Row, column: int, header: tuple[str, ...]) -> float:
 
 
 def _check_counted(table: Table, nodes: Nodes) -> None:
+    for name in table.header:
+        if name.casefold() == "node":
+            raise GraphDataError(f"{table.path}: the column {shown(name)} must be called node")
     if not nodes.counted:
         raise GraphDataError(
             f"{table.path} must have a column node, as {nodes.path.name} has: rows without a name "
