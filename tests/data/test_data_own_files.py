@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -280,6 +281,28 @@ def test_an_index_of_pandas_in_parquet_is_no_column(folder):
     parquet.write_table(table, folder / "features.parquet")
     (folder / "features.csv").unlink()
     fault(folder, "features.parquet: column 4 must have a name, got '__index_level_0__': call it")
+
+
+def test_the_two_forms_of_an_accent_are_one_name(folder):
+    one, other = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
+    assert one != other
+    for file, name in (("labels", one), ("features", other), ("edges", other), ("split", one)):
+        path = folder / f"{file}.csv"
+        content = path.read_text().replace("ann", name)
+        path.write_text(
+            content.replace("bob,blue", f"bob,{one}").replace("dan,blue", f"dan,{other}")
+        )
+    assert_same(load(folder), expected())
+    data = GraphDataModule("files", root=str(folder))
+    data.setup()
+    assert data.names.nodes == (one, "bob", "eve", "dan")
+    assert data.class_names == ("Zoë", "red")
+    with (folder / "features.csv").open("a") as file:
+        file.write(f"{one},1,2\n")
+    fault(folder, f"features.csv:6: node '{one}' must appear once, it is on line 3 too")
+    with (folder / "labels.csv").open("a") as file:
+        file.write(f"{other},red\n")
+    fault(folder, f"labels.csv:6: node '{other}' must appear once, it is on line 2 too")
 
 
 def test_labels_without_a_row_are_one_fault(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -137,6 +138,7 @@ def _number_classes(
     Raises:
         GraphDataError: If no label is known, or a whole number is too large for a class.
     """
+    texts = [unicodedata.normalize("NFC", text) for text in texts]  # one form for each accent
     known = {text for text in texts if text not in _UNKNOWN}
     names = None
     if all(text.isascii() and text.isdecimal() for text in known):

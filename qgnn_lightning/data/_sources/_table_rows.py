@@ -24,7 +24,7 @@ class NodeRow(NamedTuple):
     """A row that is about a node.
 
     Args:
-        name: What the row calls the node.
+        name: Name of the node, or what the row calls it where it is none.
         node: Its number, or ``None`` where it is none.
         row: The row.
     """
@@ -119,7 +119,7 @@ def _named(row: Row, column: int, table: Table, nodes: Nodes, faults: FileFaults
         table.check(row)
     with faults:
         node = find_node(row, column, table, nodes)
-    return NodeRow(row.cells[column], node, row)
+    return NodeRow(row.cells[column] if node is None else nodes.name(node), node, row)
 
 
 def _counted(row: Row, position: int, nodes: Nodes) -> int:

@@ -181,17 +181,16 @@ def _csv_lines(path: Path) -> _Rows:
 
 
 def _wrong_byte(path: Path) -> GraphDataError:
-    """The error for text that is not in UTF-8; it was read in parts, so that its place is unknown."""
-    content = path.read_bytes()
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        line = len(content[: error.start + 1].splitlines())
-        wrong = content[error.start]
-    return GraphDataError(
-        f"{path}:{line}: must be comma-separated text in UTF-8, the byte 0x{wrong:02x} is not: "
-        "save the file again with that encoding"
-    )
+    """The error for text that is not in UTF-8; where that is, the reader of blocks did not know."""
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            line.decode()
+        except UnicodeDecodeError as error:
+            return GraphDataError(
+                f"{path}:{number}: must be comma-separated text in UTF-8, the byte "
+                f"0x{line[error.start]:02x} is not: save the file again with that encoding"
+            )
+    return GraphDataError(f"{path} was changed while it was read")
 
 
 def _open_parquet(path: Path) -> Table:
