@@ -247,6 +247,23 @@ def check_several_classes(y: Tensor, where: Path | str) -> None:
         )
 
 
+def check_known_classes(y: Tensor, where: Path | str) -> None:
+    """As :func:`check_several_classes`, but labels may be unknown altogether.
+
+    Args:
+        y: Labels, -1 where unknown.
+        where: What holds them, for the message.
+
+    Shapes:
+        y: ``(num_nodes,)``.
+
+    Raises:
+        GraphDataError: If the known labels name one class.
+    """
+    if bool((y >= 0).any()):
+        check_several_classes(y, where)
+
+
 def check_weights(edge_weight: Tensor, num_edges: int, name: str = "edge_weight") -> None:
     """Check that weights, of that name, are positive and finite, one per edge."""
     if edge_weight.shape != (num_edges,):

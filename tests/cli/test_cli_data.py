@@ -88,6 +88,44 @@ def test_one_class_is_an_error_before_a_run_is_made(qgnn, folder):
     assert not list(Path().rglob("version_*"))
 
 
+def test_a_graph_to_predict_on_is_described(qgnn, folder):
+    pytest.importorskip("matplotlib")
+    (folder / "labels.csv").write_text("node,label\nann,\nbob,\neve,-1\n")
+    outcome = qgnn("data", "check", str(folder), "--plot", "graph.png")
+    assert outcome.code == 0, outcome.err
+    lines = outcome.out.splitlines()
+    assert "nodes          3" in lines
+    assert "classes        none, and 3 nodes of unknown class" in lines
+    known = "enough for qgnn predict, not to train or to test"
+    assert f"note           no label is known: {known}" in lines
+    assert not [line for line in lines if line.startswith("class ")]
+    for command in (["data", "check", str(folder), "--data.split=random"], ["fit"]):
+        source = drawn_from(folder, 1) if command == ["fit"] else []
+        outcome = qgnn(*command, *source)
+        assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+        assert f"must hold labels of at least two classes, got 0: {known}" in outcome.err
+    assert not list(Path().rglob("version_*"))
+
+
+def test_words_for_an_unknown_label_are_remarked(qgnn, folder):
+    labels = ["red", "blue"] * 7 + ["NaN", "n/a"]
+    nodes = range(len(labels))
+    (folder / "labels.csv").write_text("label\n" + "\n".join(labels))
+    (folder / "features.csv").write_text("a\n" + "\n".join(f"{node}" for node in nodes))
+    (folder / "edges.csv").write_text("source,target\n0,1\n")
+    remark = (
+        "note           a class is called NaN and another n/a: where a label is not known, leave "
+        "its cell empty\n"
+    )
+    assert remark in qgnn("data", "check", str(folder)).out
+    source = drawn_from(folder, 1)
+    outcome = qgnn("fit", *source, "--trainer.max_epochs=1", "--observers=false")
+    assert outcome.code == 0, outcome.err
+    assert remark in outcome.out
+    (folder / "labels.csv").write_text("label\n" + "red\nNancy\n" * 8)
+    assert "a class is called" not in qgnn("data", "check", str(folder)).out
+
+
 def test_a_file_that_is_no_npz_is_told_in_our_words(qgnn):
     Path("g.npz").write_text("hello")
     outcome = qgnn("data", "check", "g.npz")

@@ -160,10 +160,9 @@ FAULTS = {
     ("labels.csv", f"node,label\nann,1\nbob,{'9' * 5000}\neve,1\ndan,\n"): (
         "labels.csv:3: labels that are all whole numbers"
     ),
-    (
-        "labels.csv",
-        "node,label\nann,-1\nbob,\n",
-    ): "labels.csv must hold labels of at least two",
+    ("labels.csv", "node,label\nann,-1\nbob,\neve,\ndan,\n"): (
+        "split.csv:2: node 'eve' is in val, but has no label ("
+    ),
     ("edges.csv", "source,target\nann,bob\n\nann,zoe\n"): (
         "edges.csv:4: target 'zoe' is no node of labels.csv"
     ),
@@ -202,10 +201,6 @@ FAULTS = {
     ),
     ("labels.csv", "label\n0\n1\n0\n1\n"): ("labels.csv calls its nodes 0 to 3, but "),
     ("features.csv", "node\nann\nbob\neve\ndan\n"): "features.csv must have nodes and features",
-    (
-        "labels.csv",
-        "node,label\nann,\n",
-    ): "labels.csv must hold labels of at least two",
     ("labels.csv", "node,label\nann,a\nbob,b\neve,\ndan,b\n"): (
         "split.csv:2: node 'eve' is in val, but has no label ("
     ),

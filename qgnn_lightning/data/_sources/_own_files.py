@@ -27,6 +27,7 @@ from qgnn_lightning.data._validation import (
     GraphOptionError,
     check_edges,
     check_features,
+    check_known_classes,
     check_several_classes,
     check_weights,
 )
@@ -76,13 +77,13 @@ class OwnFilesSource(Source):
             )
 
     def load(self) -> RawGraph:
-        """Read and check the files.
+        """Read and check the files; no label has to be known.
 
         Raises:
             GraphDataError: If one is missing or wrong; a
                 :class:`~qgnn_lightning.data.GraphFaultsError` tells all that is.
         """
-        return self._load(check_several_classes, self._read_split)
+        return self._load(check_known_classes, self._read_split)
 
     def load_to_test(self) -> RawGraph:
         """Read the files where only the test nodes of the split are needed.
