@@ -128,7 +128,7 @@ class Application(Preparation):
         if self.ckpt_path is not None:
             done, wanted = self.stored_epochs, self.trainer.max_epochs
             self._say(where_it_goes_on(done, wanted, self.stored_step))
-        for remark in remarks_on_training(self.options, self.datamodule.graph):
+        for remark in remarks_on_training(self.options, self.datamodule):
             self._say(note(remark))
 
     def _try(self, model: NodeClassifier, datamodule: GraphDataModule) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from qgnn_lightning.cli._missing_words import remark_on_missing
 from qgnn_lightning.cli._remarks import note, remark_on_classes, remarks_on_columns
 from qgnn_lightning.cli._terminal import printable
 from qgnn_lightning.data import GraphStatistics, SplitSizes
@@ -39,13 +40,16 @@ def describe_graph(found: GraphStatistics, parts: _Parts | None, names: Sequence
     lines = [f"{name:<15}{fact}" for name, fact in facts.items()]
     classes = list(zip(names, found.class_sizes, strict=True))
     degrees = [(one.name, one.nodes) for one in found.degrees]
-    tables = ["", *_bars("class", classes, parts or {}), "", *_bars("degree", degrees, {})]
+    tables = ["", *_bars("class", classes, parts or {})] if classes else []
+    tables += ["", *_bars("degree", degrees, {})]
     return "\n".join([*lines, *_remarks(found, parts, names), *tables])
 
 
 def _remarks(found: GraphStatistics, parts: _Parts | None, names: Sequence[str]) -> list[str]:
     """What is allowed, but seldom meant."""
     remarks = []
+    if not names:
+        remarks.append("no label is known: enough for qgnn predict, not to train or to test")
     if not found.num_edges:
         remarks.append("there are no edges: nothing is learned from neighbours")
     if found.directed:
@@ -56,6 +60,9 @@ def _remarks(found: GraphStatistics, parts: _Parts | None, names: Sequence[str])
     small = [name for name, size in zip(names, found.class_sizes, strict=True) if 0 < size <= 2]
     if small:
         remarks.append(f"classes of one or two nodes, a slip in a label? {_listed(small)}")
+    missing = remark_on_missing(names)
+    if missing is not None:
+        remarks.append(missing)
     empty = remark_on_classes(found.class_sizes)
     if empty is not None:
         remarks.append(empty)
@@ -74,7 +81,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _classes(found: GraphStatistics) -> str:
-    number = f"{len(found.class_sizes):,}"
+    number = f"{len(found.class_sizes):,}" if found.class_sizes else "none"
     if not found.num_unlabelled:
         return number
     return f"{number}, and {_nodes(found.num_unlabelled)} of unknown class"

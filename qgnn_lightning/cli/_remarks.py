@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qgnn_lightning.data import ColumnSizes, GraphBatch, GraphDataError, column_sizes
+from qgnn_lightning.cli._missing_words import remark_on_missing
+from qgnn_lightning.data import (
+    ColumnSizes,
+    GraphBatch,
+    GraphDataError,
+    GraphDataModule,
+    column_sizes,
+)
 from qgnn_lightning.quantization import make_precision
 
 #: Sources of files that nobody has prepared for a network yet.
@@ -79,20 +86,21 @@ def remark_on_classes(sizes: Sequence[int]) -> str | None:
     )
 
 
-def remarks_on_training(options: Mapping[str, Any], graph: GraphBatch) -> list[str]:
+def remarks_on_training(options: Mapping[str, Any], data: GraphDataModule) -> list[str]:
     """The same before a training on files of the user's own; of columns, where input has few bits.
 
     Args:
         options: The options of ``fit``.
-        graph: The graph.
+        data: The graph, set up.
 
     Raises:
         GraphDataError: If all features are 0: there is nothing to train on.
     """
     if options["data"]["source"] not in OWN_FILES:
         return []
-    empty = remark_on_classes(graph.y[graph.y >= 0].bincount().tolist())
-    remarks = [] if empty is None else [empty]
+    graph = data.graph
+    found = remark_on_classes(graph.y[graph.y >= 0].bincount().tolist())
+    remarks = list(filter(None, (remark_on_missing(data.class_names), found)))
     model = options["model"]
     bits = make_precision(model["bits"], model["stage_bits"]).input
     if graph.x.numel() <= _MOST_NUMBERS:

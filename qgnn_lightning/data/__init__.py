@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qgnn_lightning.data._batch import GraphBatch, Stage
 from qgnn_lightning.data._classes import TrainedClasses
 from qgnn_lightning.data._column_sizes import ColumnSizes, column_sizes
+from qgnn_lightning.data._mask_validation import validate_masks
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import RANDOM_SOURCES, Source
 from qgnn_lightning.data._split_sizes import SplitSizes
@@ -22,7 +23,6 @@ from qgnn_lightning.data._validation import (
     GraphFaultsError,
     GraphOptionError,
     validate_graph,
-    validate_masks,
 )
 
 if TYPE_CHECKING:

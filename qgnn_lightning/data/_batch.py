@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data._features import select_rows
+from qgnn_lightning.data._mask_validation import validate_masks
 from qgnn_lightning.data._splits import Split
-from qgnn_lightning.data._validation import GraphDataError, validate_graph, validate_masks
+from qgnn_lightning.data._validation import GraphDataError, validate_graph
 from qgnn_lightning.graph import Adjacency, induced_subgraph
 
 Stage = Literal["train", "val", "test"]
@@ -89,6 +90,7 @@ class GraphBatch:
             ``(num_nodes,)``; edge_weight: ``(num_edges,)``.
 
         Raises:
+            TypeError: If one is no tensor.
             GraphDataError: If the tensors are not as described.
         """
         validate_graph(x, edge_index, y, edge_weight=edge_weight)

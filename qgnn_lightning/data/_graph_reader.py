@@ -11,6 +11,7 @@ import torch
 from qgnn_lightning.data._batch import GraphBatch, assemble
 from qgnn_lightning.data._classes import TrainedClasses
 from qgnn_lightning.data._features import normalize_rows
+from qgnn_lightning.data._mask_validation import validate_masks
 from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources import Source
 from qgnn_lightning.data._split_sizes import SplitSizes
@@ -19,9 +20,9 @@ from qgnn_lightning.data._validation import (
     PARTS,
     TESTED_PARTS,
     GraphOptionError,
+    check_known_classes,
     check_several_classes,
     validate_graph,
-    validate_masks,
 )
 
 
@@ -53,12 +54,14 @@ class GraphReader:
     normalize_features: bool
 
     def read(self) -> RawGraph:
-        """Read and check the graph as its source has it.
+        """Read and check the graph as its source has it; it may be one to predict on.
 
         Raises:
             GraphDataError: If the graph cannot be read or is not valid.
         """
-        return self._of_classes(self.source.load())
+        raw = _checked(self.source.load())
+        check_known_classes(raw.y, self.title)
+        return raw
 
     def load(self, classes: TrainedClasses | None) -> ReadGraph:
         """Read the graph and its split.
@@ -82,7 +85,7 @@ class GraphReader:
         Raises:
             GraphDataError: As for :meth:`load`.
         """
-        raw = self._of_classes(self.source.load_to_test())
+        raw = _checked(self.source.load_to_test())
         return self._numbered(raw, self.choose_split(raw, TESTED_PARTS), classes)
 
     def load_to_predict(self, classes: TrainedClasses | None) -> ReadGraph:
@@ -109,8 +112,9 @@ class GraphReader:
             needed: The parts that must have a node.
 
         Raises:
-            GraphDataError: If there is none, or it is not valid.
+            GraphDataError: If there is none, it is not valid, or no labels can be told apart.
         """
+        check_several_classes(raw.y, self.title)
         if self.split == "random":
             split = random_split(raw.y.long(), **asdict(self.sizes), seed=self.split_seed)
         elif raw.split is not None:
@@ -120,11 +124,6 @@ class GraphReader:
             raise GraphOptionError(f"{self.title} has no public split: {advice}")
         validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask, needed)
         return split
-
-    def _of_classes(self, raw: RawGraph) -> RawGraph:
-        """The graph, checked, with labels to tell apart."""
-        check_several_classes(_checked(raw).y, self.title)
-        return raw
 
     def _numbered(self, raw: RawGraph, split: Split, classes: TrainedClasses | None) -> ReadGraph:
         """The graph, whose classes are those of a network, where there is one."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from itertools import combinations
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -12,12 +11,14 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.errors import OptionError
+from qgnn_lightning.graph import check_tensor
 
 #: The parts of a split.
 PARTS = ("train", "val", "test")
 #: Those that are needed where a trained network is tested.
 TESTED_PARTS = ("test",)
 _ROWS_PER_BLOCK = 1 << 17
+_MOST_EDGES = 5
 _LARGEST = torch.finfo(torch.float32).max
 
 
@@ -40,12 +41,17 @@ class GraphFaultsError(GraphDataError):
 
     Args:
         faults: At least two.
+        told_by: The command that tells all, where there may be too many for a line; without one
+            the message tells them.
     """
 
-    def __init__(self, faults: Sequence[GraphDataError]) -> None:
+    def __init__(self, faults: Sequence[GraphDataError], told_by: str | None = None) -> None:
         self.faults = tuple(faults)
         self.num_places = sum(fault.num_places for fault in faults)
-        super().__init__(f"{faults[0]} (and {len(faults) - 1:,} more: `qgnn data check` tells all)")
+        if told_by is None:
+            super().__init__("; ".join(map(str, faults)))
+            return
+        super().__init__(f"{faults[0]} (and {len(faults) - 1:,} more: `{told_by}` tells all)")
         for fault in faults[1:]:
             self.add_note(str(fault))
 
@@ -54,9 +60,13 @@ class Faults:
     """Faults that are gathered, so that one error tells all.
 
     ``with faults:`` stands around each check that needs no other, :meth:`tell` behind the last.
+
+    Args:
+        told_by: As for :class:`GraphFaultsError`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told_by: str | None = None) -> None:
+        self._told_by = told_by
         self._found: list[GraphDataError] = []
 
     def __enter__(self) -> None:
@@ -90,7 +100,7 @@ class Faults:
                 return
             case [fault]:
                 raise fault
-        raise GraphFaultsError(self._found)
+        raise GraphFaultsError(self._found, self._told_by)
 
 
 def validate_graph(
@@ -115,77 +125,44 @@ def validate_graph(
         edge_weight: ``(num_edges,)``.
 
     Raises:
-        GraphDataError: If anything is not as described; the message names the first offender of
-            features, edges and labels each.
+        TypeError: If a part is no tensor.
+        GraphDataError: If anything is not as described; the message names the first offenders of
+            features, edges, weights and labels each.
     """
-    _check_matrix(x)
+    for name, value in {"x": x, "edge_index": edge_index, "y": y}.items():
+        check_tensor(name, value)
+    if edge_weight is not None:
+        check_tensor("edge_weight", edge_weight)
+    _check_matrix(x, "x")
     faults = Faults()
     with faults:
-        _check_values(x)
+        _check_values(x, "x")
     with faults:
-        check_edges(edge_index, x.shape[0], edge_weight)
+        check_edges(edge_index, x.shape[0])
+        if edge_weight is not None:
+            check_weights(edge_weight, edge_index.shape[1])
     with faults:
         check_labels(y, x.shape[0], num_classes)
     faults.tell()
 
 
-def validate_masks(
-    y: Tensor,
-    train_mask: Tensor,
-    val_mask: Tensor,
-    test_mask: Tensor,
-    needed: Collection[str] = PARTS,
-) -> None:
-    """Check that three masks select disjoint sets of nodes whose labels are known.
-
-    Args:
-        y: Labels, -1 where unknown.
-        train_mask: Nodes to train on, bool.
-        val_mask: Nodes to select the model on, bool.
-        test_mask: Nodes to report the accuracy on, bool.
-        needed: Parts, of ``train``, ``val`` and ``test``, that must have a node.
-
-    Shapes:
-        y, train_mask, val_mask, test_mask: ``(num_nodes,)``.
-
-    Raises:
-        GraphDataError: If a mask has another type or shape, is empty though it is needed, overlaps
-            another, or selects a node without a label.
-    """
-    masks = dict(zip(PARTS, (train_mask, val_mask, test_mask), strict=True))
-    faults = Faults()
-    for part, mask in masks.items():
-        with faults:
-            _check_mask(f"{part}_mask", mask, y)
-            if part in needed and not bool(mask.any()):
-                raise GraphDataError(f"{part}_mask must select at least one node, it selects none")
-    faults.tell()
-    for first, second in combinations(PARTS, 2):
-        shared = (masks[first] & masks[second]).nonzero()
-        if shared.numel():
-            raise GraphDataError(
-                f"{first}_mask and {second}_mask must be disjoint, found {len(shared)} nodes in "
-                f"both, the first is node {int(shared[0])}"
-            )
+def check_features(x: Tensor, name: str) -> None:
+    """Check that features, of that name, are a matrix of numbers that fit into float32."""
+    _check_matrix(x, name)
+    _check_values(x, name)
 
 
-def check_features(x: Tensor) -> None:
-    """Check that features are a matrix of numbers that fit into float32."""
-    _check_matrix(x)
-    _check_values(x)
-
-
-def _check_matrix(x: Tensor) -> None:
+def _check_matrix(x: Tensor, name: str) -> None:
     if x.dim() != 2 or x.layout not in (torch.strided, torch.sparse_csr):
         raise GraphDataError(
-            "x must be a dense or torch.sparse CSR matrix (num_nodes, num_features), "
+            f"{name} must be a dense or torch.sparse CSR matrix (num_nodes, num_features), "
             f"got {x.layout} of shape {tuple(x.shape)}"
         )
     if 0 in x.shape:
-        raise GraphDataError(f"x must have nodes and features, got shape {tuple(x.shape)}")
+        raise GraphDataError(f"{name} must have nodes and features, got shape {tuple(x.shape)}")
 
 
-def _check_values(x: Tensor) -> None:
+def _check_values(x: Tensor, name: str) -> None:
     values = x.values() if x.layout == torch.sparse_csr else x
     # In blocks: the features may be larger than the memory.
     for start in range(0, values.shape[0], _ROWS_PER_BLOCK):
@@ -199,7 +176,7 @@ def _check_values(x: Tensor) -> None:
             value = float(values[tuple(position)])
             row, col = _csr_position(x, int(position)) if values.dim() == 1 else position.tolist()
             rule = "fit into float32" if math.isfinite(value) else "be finite"
-            raise GraphDataError(f"x must {rule}, got {value} in row {row}, column {col}")
+            raise GraphDataError(f"{name} must {rule}, got {value} in row {row}, column {col}")
 
 
 def _csr_position(x: Tensor, entry: int) -> tuple[int, int]:
@@ -207,39 +184,36 @@ def _csr_position(x: Tensor, entry: int) -> tuple[int, int]:
     return row, int(x.col_indices()[entry])
 
 
-def check_edges(edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None) -> None:
-    """Check that edges link nodes that there are, with positive weights where there are any."""
-    _check_ends(edge_index, num_nodes)
-    if edge_weight is not None:
-        _check_weights(edge_weight, edge_index.shape[1])
-
-
-def _check_ends(edge_index: Tensor, num_nodes: int) -> None:
+def check_edges(edge_index: Tensor, num_nodes: int, name: str = "edge_index") -> None:
+    """Check that edges, of that name, link nodes that there are."""
     if edge_index.dim() != 2 or edge_index.shape[0] != 2:
         raise GraphDataError(
-            f"edge_index must have shape (2, num_edges), got {tuple(edge_index.shape)}"
+            f"{name} must have shape (2, num_edges), got {tuple(edge_index.shape)}"
         )
     if not _is_integer(edge_index):
-        raise GraphDataError(f"edge_index must hold integers, got {edge_index.dtype}")
+        raise GraphDataError(f"{name} must hold integers, got {edge_index.dtype}")
     if not edge_index.numel() or (edge_index.min() >= 0 and edge_index.max() < num_nodes):
         return
-    outside = ((edge_index < 0) | (edge_index >= num_nodes)).any(0)
-    position = int(outside.nonzero()[0])
-    raise GraphDataError(
-        f"edge_index must lie in [0, {num_nodes}), got the edge "
-        f"{edge_index[:, position].tolist()} at position {position}"
-    )
+    outside = ((edge_index < 0) | (edge_index >= num_nodes)).any(0).nonzero()[:, 0].tolist()
+    told = [f"{edge_index[:, one].tolist()} at position {one}" for one in outside[:_MOST_EDGES]]
+    found = "got the edge" if len(outside) == 1 else f"{len(outside):,} edges do not:"
+    more = ", ..." if len(outside) > _MOST_EDGES else ""
+    fault = GraphDataError(f"{name} must lie in [0, {num_nodes}), {found} {', '.join(told)}{more}")
+    fault.num_places = len(outside)
+    raise fault
 
 
-def check_labels(y: Tensor, num_nodes: int, num_classes: int | None = None) -> None:
-    """Check that labels are integers from 0 up, or -1 where unknown, one per node."""
+def check_labels(
+    y: Tensor, num_nodes: int, num_classes: int | None = None, name: str = "y"
+) -> None:
+    """Check that labels, of that name, are integers from 0 up or -1, one per node."""
     if y.shape != (num_nodes,):
         hint = "; drop the last dimension with y.squeeze(1)" if y.shape == (num_nodes, 1) else ""
         raise GraphDataError(
-            f"y must have one label per node, shape ({num_nodes},), got {tuple(y.shape)}{hint}"
+            f"{name} must have one label per node, shape ({num_nodes},), got {tuple(y.shape)}{hint}"
         )
     if not _is_integer(y):
-        raise GraphDataError(f"y must hold integers, got {y.dtype}")
+        raise GraphDataError(f"{name} must hold integers, got {y.dtype}")
     y = y.long()  # unsigned numbers have no -1 to compare with
     # A label above the number of nodes would mean more classes than nodes: not a class.
     limit = num_nodes if num_classes is None else num_classes
@@ -247,7 +221,7 @@ def check_labels(y: Tensor, num_nodes: int, num_classes: int | None = None) -> N
     if outside.numel():
         node = int(outside[0])
         raise GraphDataError(
-            f"y must lie in [0, {limit}), or be -1 where it is unknown, "
+            f"{name} must lie in [0, {limit}), or be -1 where it is unknown, "
             f"got {int(y[node])} at node {node}"
         )
 
@@ -273,32 +247,36 @@ def check_several_classes(y: Tensor, where: Path | str) -> None:
         )
 
 
-def _check_weights(edge_weight: Tensor, num_edges: int) -> None:
+def check_known_classes(y: Tensor, where: Path | str) -> None:
+    """As :func:`check_several_classes`, but labels may be unknown altogether.
+
+    Args:
+        y: Labels, -1 where unknown.
+        where: What holds them, for the message.
+
+    Shapes:
+        y: ``(num_nodes,)``.
+
+    Raises:
+        GraphDataError: If the known labels name one class.
+    """
+    if bool((y >= 0).any()):
+        check_several_classes(y, where)
+
+
+def check_weights(edge_weight: Tensor, num_edges: int, name: str = "edge_weight") -> None:
+    """Check that weights, of that name, are positive and finite, one per edge."""
     if edge_weight.shape != (num_edges,):
         raise GraphDataError(
-            f"edge_weight must have one value per edge, shape ({num_edges},), "
+            f"{name} must have one value per edge, shape ({num_edges},), "
             f"got {tuple(edge_weight.shape)}"
         )
     wrong = (~((edge_weight > 0) & edge_weight.isfinite())).nonzero()
     if wrong.numel():
         position = int(wrong[0])
         raise GraphDataError(
-            "edge_weight must be positive and finite, got "
+            f"{name} must be positive and finite, got "
             f"{float(edge_weight[position])} at position {position}"
-        )
-
-
-def _check_mask(name: str, mask: Tensor, y: Tensor) -> None:
-    if mask.dtype != torch.bool or mask.shape != y.shape:
-        raise GraphDataError(
-            f"{name} must be bool of shape ({y.numel()},), got {mask.dtype} of shape "
-            f"{tuple(mask.shape)}"
-        )
-    unknown = (mask & (y < 0)).nonzero()
-    if unknown.numel():
-        raise GraphDataError(
-            f"{name} must select nodes with a label, {len(unknown)} have none, "
-            f"the first is node {int(unknown[0])}"
         )
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning import kernels
-from qgnn_lightning.graph import Adjacency
+from qgnn_lightning.graph import Adjacency, check_tensor
 from qgnn_lightning.nn import (
     AffinePropagation,
     DeltaSigmaMessages,
@@ -243,9 +243,9 @@ class PackedGNN:
             TypeError: If ``x`` or ``graph`` is no tensor, but an array of numpy, say.
             ValueError: If ``x`` has another number of features or type, or is not finite.
         """
-        _check_tensor("x", x)
+        check_tensor("x", x)
         if not isinstance(graph, Adjacency):
-            _check_tensor("graph", graph)
+            check_tensor("graph", graph)
         if x.dim() != 2 or x.shape[1] != self.num_features or x.dtype != torch.float32:
             raise ValueError(
                 f"x must be float32 of shape (num_nodes, {self.num_features}), "
@@ -257,15 +257,6 @@ class PackedGNN:
             hidden = self.encoder(x, relu=True, out=self.classifier.input_grid)
             return self.propagation(self.classifier(hidden), graph)
         return self.classifier(self.propagation(self.encoder(x, relu=True), graph))
-
-
-def _check_tensor(name: str, value: object) -> None:
-    if not isinstance(value, Tensor):
-        kind = type(value)
-        raise TypeError(
-            f"{name} must be a torch.Tensor, got {kind.__module__}.{kind.__qualname__}: "
-            "torch.from_numpy makes one of an array"
-        )
 
 
 def grid_bytes(grid: Grid) -> int:

@@ -8,10 +8,12 @@ from qgnn_lightning.graph._normalization import (
 )
 from qgnn_lightning.graph._smoothness import dirichlet_energy, mean_average_distance
 from qgnn_lightning.graph._subgraph import entries_of_rows, induced_subgraph
+from qgnn_lightning.graph._tensor import check_tensor
 
 __all__ = [
     "Adjacency",
     "aggregate",
+    "check_tensor",
     "dirichlet_energy",
     "entries_of_rows",
     "induced_subgraph",

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qgnn_lightning.graph._tensor import check_tensor
+
 
 @dataclass(frozen=True, eq=False)
 class Adjacency:
@@ -59,6 +61,7 @@ class Adjacency:
             edge_index: ``(2, num_edges)``; edge_weight: ``(num_edges,)``.
 
         Raises:
+            TypeError: If edges or weights are no tensor.
             ValueError: If the shapes, types, indices or weights are not as described.
         """
         _check_edges(edge_index, num_nodes, edge_weight)
@@ -209,6 +212,9 @@ def _product(adjacency: Adjacency, x: Tensor) -> Tensor:
 
 
 def _check_edges(edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None) -> None:
+    check_tensor("edge_index", edge_index)
+    if edge_weight is not None:
+        check_tensor("edge_weight", edge_weight)
     if edge_index.dim() != 2 or edge_index.shape[0] != 2:
         raise ValueError(
             f"edge_index must have shape (2, num_edges), got {tuple(edge_index.shape)}"

@@ -27,8 +27,9 @@ def write_graph(folder: Path, labels: list[str]) -> Path:
     nodes = range(len(labels))
     rows = [f"n{node},{label}" for node, label in enumerate(labels)]
     (folder / "labels.csv").write_text("\n".join(["node,label", *rows]) + "\n")
-    rows = [",".join(str(int(node % 3 == kind)) for kind in range(3)) for node in nodes]
-    (folder / "features.csv").write_text("\n".join(["a,b,c", *rows]) + "\n")
+    kinds = [",".join(str(int(node % 3 == kind)) for kind in range(3)) for node in nodes]
+    rows = [f"n{node},{kind}" for node, kind in enumerate(kinds)]
+    (folder / "features.csv").write_text("\n".join(["node,a,b,c", *rows]) + "\n")
     rows = [f"n{node},n{(node + 3) % len(nodes)}" for node in nodes]
     (folder / "edges.csv").write_text("\n".join(["source,target", *rows]) + "\n")
     return folder

@@ -18,7 +18,7 @@ def folder(tmp_path) -> Path:
     path = tmp_path / "mine"
     path.mkdir()
     (path / "labels.csv").write_text("node,label\nann,red\nbob,blue\neve,red\n")
-    (path / "features.csv").write_text("a\n1\n0\n3\n")
+    (path / "features.csv").write_text("node,a\nann,1\nbob,0\neve,3\n")
     (path / "edges.csv").write_text("source,target\nann,bob\nann,eve\n")
     return path
 
@@ -78,6 +78,7 @@ def test_features_that_tell_no_nodes_apart_are_remarked(qgnn, folder):
 
 def test_one_class_is_an_error_before_a_run_is_made(qgnn, folder):
     (folder / "labels.csv").write_text("label\nred\nred\nred\n")
+    (folder / "features.csv").write_text("a\n1\n0\n3\n")
     (folder / "edges.csv").write_text("source,target\n0,1\n")
     source = ["--data.source=files", f"--data.root={folder}", "--data.split=random"]
     for command in (["data", "check", str(folder)], ["fit", *source]):
@@ -85,6 +86,44 @@ def test_one_class_is_an_error_before_a_run_is_made(qgnn, folder):
         assert (outcome.code, outcome.err.count("\n")) == (1, 1)
         assert "labels.csv must hold labels of at least two classes, got 1" in outcome.err
     assert not list(Path().rglob("version_*"))
+
+
+def test_a_graph_to_predict_on_is_described(qgnn, folder):
+    pytest.importorskip("matplotlib")
+    (folder / "labels.csv").write_text("node,label\nann,\nbob,\neve,-1\n")
+    outcome = qgnn("data", "check", str(folder), "--plot", "graph.png")
+    assert outcome.code == 0, outcome.err
+    lines = outcome.out.splitlines()
+    assert "nodes          3" in lines
+    assert "classes        none, and 3 nodes of unknown class" in lines
+    known = "enough for qgnn predict, not to train or to test"
+    assert f"note           no label is known: {known}" in lines
+    assert not [line for line in lines if line.startswith("class ")]
+    for command in (["data", "check", str(folder), "--data.split=random"], ["fit"]):
+        source = drawn_from(folder, 1) if command == ["fit"] else []
+        outcome = qgnn(*command, *source)
+        assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+        assert f"must hold labels of at least two classes, got 0: {known}" in outcome.err
+    assert not list(Path().rglob("version_*"))
+
+
+def test_words_for_an_unknown_label_are_remarked(qgnn, folder):
+    labels = ["red", "blue"] * 7 + ["NaN", "n/a"]
+    nodes = range(len(labels))
+    (folder / "labels.csv").write_text("label\n" + "\n".join(labels))
+    (folder / "features.csv").write_text("a\n" + "\n".join(f"{node}" for node in nodes))
+    (folder / "edges.csv").write_text("source,target\n0,1\n")
+    remark = (
+        "note           a class is called NaN and another n/a: where a label is not known, leave "
+        "its cell empty\n"
+    )
+    assert remark in qgnn("data", "check", str(folder)).out
+    source = drawn_from(folder, 1)
+    outcome = qgnn("fit", *source, "--trainer.max_epochs=1", "--observers=false")
+    assert outcome.code == 0, outcome.err
+    assert remark in outcome.out
+    (folder / "labels.csv").write_text("label\n" + "red\nNancy\n" * 8)
+    assert "a class is called" not in qgnn("data", "check", str(folder)).out
 
 
 def test_a_file_that_is_no_npz_is_told_in_our_words(qgnn):
@@ -268,6 +307,7 @@ def test_the_help_is_one_screen_and_says_where_the_rest_is(qgnn):
 def test_names_of_classes_are_only_text(qgnn, folder, tmp_path):
     pytest.importorskip("matplotlib")
     (folder / "labels.csv").write_text("label\n$\\frac$\n\x1b[31mred\n\u6c34\n")
+    (folder / "features.csv").write_text("a\n1\n0\n3\n")
     (folder / "edges.csv").write_text("source,target\n0,1\n")
     outcome = qgnn("data", "check", str(folder), "--plot", "graph.png")
     assert outcome.code == 0, outcome.err
@@ -285,7 +325,7 @@ def test_faults_of_the_files_are_told(qgnn, folder):
 
 
 def test_all_faults_are_told_at_once_and_in_a_training_the_first(qgnn, folder):
-    (folder / "features.csv").write_text("a\n1\nx\n3\n")
+    (folder / "features.csv").write_text("node,a\nann,1\nbob,x\neve,3\n")
     (folder / "edges.csv").write_text("source,target\nann\nann,zoe\nann,bob\n" + "zoe,ann\n" * 9)
     (folder / "split.csv").write_text("node,split\nann,dev\nbob,train\nbob,val\n")
     outcome = qgnn("data", "check", str(folder))
@@ -310,7 +350,7 @@ def test_all_faults_are_told_at_once_and_in_a_training_the_first(qgnn, folder):
 def test_a_line_that_speaks_for_many_names_is_one_fault(qgnn, folder):
     strangers = "".join(f"ann,stranger{number}\n" for number in range(330))
     (folder / "edges.csv").write_text(f"source,target\n{strangers}")
-    (folder / "features.csv").write_text("a\n1\nx\n3\n")
+    (folder / "features.csv").write_text("node,a\nann,1\nbob,x\neve,3\n")
     first, second, last = qgnn("data", "check", str(folder)).err.splitlines()
     assert "features.csv:3: column 'a' must hold finite numbers" in first
     assert "one of 330 unknown names: 'stranger0', " in second

@@ -81,3 +81,12 @@ def test_a_value_that_is_not_finite_is_found_in_any_block(folder, monkeypatch):
 def test_a_folder_must_be_named():
     with pytest.raises(GraphDataError, match=r"data\.root is needed, the folder of the"):
         GraphDataModule("npy")
+
+
+def test_what_the_system_says_of_a_file_is_told(folder, monkeypatch):
+    def refuse(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(np, "load", refuse)
+    with pytest.raises(GraphDataError, match=r"x\.npy cannot be read: Permission denied$"):
+        GraphDataModule("npy", root=str(folder)).setup()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -159,10 +160,9 @@ FAULTS = {
     ("labels.csv", f"node,label\nann,1\nbob,{'9' * 5000}\neve,1\ndan,\n"): (
         "labels.csv:3: labels that are all whole numbers"
     ),
-    (
-        "labels.csv",
-        "node,label\nann,-1\nbob,\n",
-    ): "labels.csv must hold labels of at least two",
+    ("labels.csv", "node,label\nann,-1\nbob,\neve,\ndan,\n"): (
+        "split.csv:2: node 'eve' is in val, but has no label ("
+    ),
     ("edges.csv", "source,target\nann,bob\n\nann,zoe\n"): (
         "edges.csv:4: target 'zoe' is no node of labels.csv"
     ),
@@ -191,22 +191,22 @@ FAULTS = {
         "features.csv",
         "node,a\nann,1\nbob,2\ndan,1\n",
     ): "labels.csv:4: node 'eve' has no row in features.csv",
-    ("features.csv", "a\n1\n2\n"): "must have a row for each of the 4 nodes, got 2",
-    (
-        "features.csv",
-        "a\n1\n2\n3\n4\n5\n",
-    ): "features.csv:6: must not have more rows than labels.csv has nodes, 4",
-    ("features.csv", "node\nann\nbob\neve\ndan\n"): "x must have nodes and features",
-    (
-        "labels.csv",
-        "node,label\nann,\n",
-    ): "labels.csv must hold labels of at least two",
+    ("features.csv", "a,b\n1,2\n"): (
+        "features.csv must have a column node, as labels.csv has: rows without a name go with "
+        "nodes that are named 0, 1, 2, ... in this order; got the columns a, b"
+    ),
+    ("split.csv", "split\ntrain\nval\ntest\ntest\n"): (
+        "split.csv must have a column node, as labels.csv has: rows without a name go with nodes "
+        "that are named 0, 1, 2, ... in this order; got the columns split"
+    ),
+    ("labels.csv", "label\n0\n1\n0\n1\n"): ("labels.csv calls its nodes 0 to 3, but "),
+    ("features.csv", "node\nann\nbob\neve\ndan\n"): "features.csv must have nodes and features",
     ("labels.csv", "node,label\nann,a\nbob,b\neve,\ndan,b\n"): (
         "split.csv:2: node 'eve' is in val, but has no label ("
     ),
     ("features.csv", "id,a\nann,1\nbob,2\neve,3\ndan,1\n"): (
-        "features.csv:2: column 'id' must hold finite numbers, got 'ann' (node 'ann'; in all 4 "
-        "rows); names of nodes stand in a column named node"
+        "features.csv must have a column node, as labels.csv has: rows without a name go with "
+        "nodes that are named 0, 1, 2, ... in this order; got the columns id, a"
     ),
     (
         "labels.csv",
@@ -216,6 +216,14 @@ FAULTS = {
     ("labels.csv", "node,label\nann,a\nann,b\n"): (
         "labels.csv:3: node 'ann' must appear once, it is on line 2 too"
     ),
+    ("labels.csv", "Node,Label\nann,a\n"): (
+        "labels.csv must have the columns label, and may have node, got Node, Label; did you mean "
+        "node by 'Node', label by 'Label'?"
+    ),
+    ("edges.csv", "src,target,wt\nann,bob,1\n"): "src, target, wt; did you mean source by 'src'?",
+    ("features.csv", "Node,a\n0,1\n"): "features.csv: the column 'Node' must be called node",
+    ("features.csv", "node,a\nann,1_000\n"): "column 'a' must hold finite numbers, got '1_000'",
+    ("edges.csv", "source,target,weight\nann,bob,1_0\n"): "must hold finite numbers, got '1_0'",
     ("labels.csv", "node,class\nann,a\n"): "must have the columns label, and may have node",
     ("split.csv", "node,split\nann,training\n"): (
         "split.csv:2: split must be train, val, test or empty, got 'training' (node 'ann'); did "
@@ -247,29 +255,153 @@ def test_an_empty_label_is_unknown(folder):
     assert load(folder).y.tolist() == [1, -1, 1, 0]
 
 
+@pytest.mark.parametrize("file", ["labels", "features", "edges", "split"])
+def test_a_column_without_a_name_is_no_column(folder, file):
+    path = folder / f"{file}.csv"
+    rows = path.read_text().splitlines()
+    numbered = [f"{number},{row}" for number, row in enumerate(rows)]
+    path.write_text("\n".join([f",{rows[0]}", *numbered[1:]]) + "\n")
+    fault(
+        folder,
+        f"{file}.csv: column 1 must have a name, got '': call it node if it holds the names of the "
+        "nodes, else leave it out (pandas writes its index, unless index=False is given)",
+    )
+
+
+def test_an_index_of_pandas_in_parquet_is_no_column(folder):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    csv = pytest.importorskip("pyarrow.csv")
+    table = csv.read_csv(folder / "features.csv")
+    table = table.append_column("__index_level_0__", table["a"])
+    parquet.write_table(table, folder / "features.parquet")
+    (folder / "features.csv").unlink()
+    fault(folder, "features.parquet: column 4 must have a name, got '__index_level_0__': call it")
+
+
+def test_the_two_forms_of_an_accent_are_one_name(folder):
+    one, other = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
+    assert one != other
+    for file, name in (("labels", one), ("features", other), ("edges", other), ("split", one)):
+        path = folder / f"{file}.csv"
+        content = path.read_text().replace("ann", name)
+        path.write_text(
+            content.replace("bob,blue", f"bob,{one}").replace("dan,blue", f"dan,{other}")
+        )
+    assert_same(load(folder), expected())
+    data = GraphDataModule("files", root=str(folder))
+    data.setup()
+    assert data.names.nodes == (one, "bob", "eve", "dan")
+    assert data.class_names == ("Zoë", "red")
+    with (folder / "features.csv").open("a") as file:
+        file.write(f"{one},1,2\n")
+    fault(folder, f"features.csv:6: node '{one}' must appear once, it is on line 3 too")
+    with (folder / "labels.csv").open("a") as file:
+        file.write(f"{other},red\n")
+    fault(folder, f"labels.csv:6: node '{other}' must appear once, it is on line 2 too")
+
+
+def test_labels_without_a_row_are_one_fault(folder):
+    (folder / "labels.csv").write_text("node,label\n")
+    with pytest.raises(GraphDataError) as caught:
+        load(folder)
+    told = "must list the nodes, with a row for each, it has none"
+    assert str(caught.value) == f"{folder}/labels.csv {told}"
+    (folder / "labels.csv").unlink()
+    np.save(folder / "labels.npy", np.empty(0, dtype=np.int64))
+    fault(folder, f"labels.npy {told}")
+
+
 @pytest.mark.parametrize(("file", "content"), FAULTS)
 def test_faults_of_tables_name_file_line_and_value(folder, file, content):
     (folder / file).write_text(content)
     fault(folder, FAULTS[file, content])
 
 
+NUMBERED = {
+    "labels.csv": "label\nred\nblue\nred\nblue\n",
+    "features.csv": "a,b\n1,2\n3,4\n5,-6\n7,8.5\n",
+    "edges.csv": "source,target\n0,1\n1,2\n2,3\n",
+    "split.csv": 'split\ntrain\n""\nval\ntest\n',
+}
+
+
+def named(file: str, order: list[int]) -> str:
+    """The rows of a numbered file in another order, with their numbers as names."""
+    header, *rows = NUMBERED[file].splitlines()
+    return "\n".join([f"node,{header}", *(f"{node},{rows[node]}" for node in order), ""])
+
+
+def test_names_that_are_numbers_in_their_order_go_with_rows_without_a_name(folder):
+    for file, content in NUMBERED.items():
+        (folder / file).write_text(content)
+    assert_same(load(folder), expected())
+    (folder / "labels.csv").write_text(named("labels.csv", [0, 1, 2, 3]))
+    assert_same(load(folder), expected())
+    (folder / "labels.csv").write_text(NUMBERED["labels.csv"])
+    (folder / "features.csv").write_text(named("features.csv", [0, 1, 2, 3]))
+    (folder / "split.csv").write_text(named("split.csv", [3, 1, 0, 2]))
+    assert_same(load(folder), expected())
+
+
+def test_rows_in_two_orders_are_never_paired_by_their_position(folder):
+    for file, content in NUMBERED.items():
+        (folder / file).write_text(content)
+    for file in ("features.csv", "split.csv"):
+        (folder / "labels.csv").write_text(named("labels.csv", [0, 2, 1, 3]))
+        fault(folder, f"{file} must have a column node, as labels.csv has")
+        (folder / file).write_text(named(file, [3, 1, 0, 2]))
+    (folder / "labels.csv").write_text(NUMBERED["labels.csv"])
+    fault(
+        folder,
+        "features.csv must name its nodes 0, 1, 2, ... in this order, because labels.csv has no "
+        "column node, got 3 after 0 rows; give labels.csv that column, or sort both files by it",
+    )
+    (folder / "labels.csv").write_text(named("labels.csv", [2, 0, 1, 3]))
+    order = [2, 0, 1, 3]
+    graph = load(folder)
+    assert torch.equal(graph.x, X[order])
+    assert torch.equal(graph.y, Y[order])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a\n1\n2\n", "must have a row for each of the 4 nodes, got 2"),
+        ("a\n1\n2\n3\n4\n5\n", "csv:6: must not have more rows than labels.csv has nodes, 4"),
+    ],
+)
+def test_rows_without_names_are_counted(folder, content, message):
+    (folder / "labels.csv").write_text(named("labels.csv", [0, 1, 2, 3]))
+    (folder / "features.csv").write_text(content)
+    with pytest.raises(GraphDataError) as caught:
+        load(folder)
+    assert any(message in one for one in (str(caught.value), *caught.value.__notes__))
+
+
 def test_other_bytes_are_no_table(folder):
     (folder / "labels.csv").write_bytes(b"node,label\nann,\xff\n")
-    fault(folder, "labels.csv must be comma-separated text in UTF-8, byte 15 is not: save it again")
+    told = "must be comma-separated text in UTF-8, the byte 0xff is not: save the file again"
+    fault(folder, f"labels.csv:2: {told}")
+    long = "node,label\r\n" + "ann,red\r\n" * 50_000
+    (folder / "labels.csv").write_bytes(long.encode() + "Zo\xeb,blue\n".encode("latin-1"))
+    fault(folder, f"labels.csv:50002: {told.replace('ff', 'eb')}")
+    (folder / "labels.csv").write_text(LABELS, encoding="utf-16")
+    fault(folder, "labels.csv:1: must be comma-separated text in UTF-8, the byte 0xf")
 
 
 ARRAYS = {
     "edges": [
-        (EDGE_INDEX.T.numpy(), "must lie in|edge_index must have shape"),
+        (EDGE_INDEX.T.numpy(), "edges.npy must lie in|edges.npy must have shape"),
         (EDGE_INDEX.numpy() * 1.0, "whole numbers of shape .2, num_edges., got float64"),
-        (EDGE_INDEX.numpy() + 1, r"edge_index must lie in \[0, 4\), got the edge \[3, 4\]"),
+        (EDGE_INDEX.numpy() + 1, r"edges.npy must lie in \[0, 4\), got the edge \[3, 4\]"),
+        (EDGE_INDEX.numpy() + 2, r"2 edges do not: \[3, 4\] at position 1, \[4, 5\] at"),
         (np.array([[2**64 - 1], [0]], dtype=np.uint64), "below 2.63"),
     ],
     "labels": [(np.array([0.5, 1, 0, 1]), r"whole numbers of shape \(num_nodes,\), got float64")],
     "features": [
         (X.numpy()[:3], "a row for each of the 4 nodes, got 3"),
         (np.full((4, 2), 1e300), r"npy: 1e\+300 at \(0, 0\) is too large for float32"),
-        (np.full((4, 2), np.nan), "x must be finite, got nan in row 0, column 0"),
+        (np.full((4, 2), np.nan), r"features\.npy must be finite, got nan in row 0, column 0"),
         (np.array([["a"] * 2] * 4), "numbers of shape .num_nodes, num_features., got <U1"),
     ],
     "split": [
@@ -385,3 +517,24 @@ def test_parquet_faults(folder):
     table = pyarrow.table({"source": ["ann", "bob"], "target": ["bob", "zoe"]})
     parquet.write_table(table, folder / "edges.parquet")
     fault(folder, "edges.parquet, row 2: target 'zoe' is no node of labels.csv")
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "features.npy", "features.npz", "edges.npy"])
+def test_what_the_system_says_of_a_file_is_told(folder, name, monkeypatch):
+    path = folder / name
+    path.with_suffix(".csv").unlink()
+    path.touch()
+
+    def refusing(read):
+        def refuse(file, *arguments, **options):
+            if Path(file) == path:
+                raise PermissionError(13, "Permission denied", str(path))
+            return read(file, *arguments, **options)
+
+        return refuse
+
+    monkeypatch.setattr(Path, "open", refusing(Path.open))
+    monkeypatch.setattr(np, "load", refusing(np.load))
+    with pytest.raises(GraphDataError) as caught:
+        load(folder)
+    assert str(caught.value) == f"{path} cannot be read: Permission denied"

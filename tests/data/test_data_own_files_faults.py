@@ -86,8 +86,8 @@ def test_files_are_checked_by_themselves_where_the_labels_cannot_be_read(folder)
 def test_a_wrong_header_is_one_fault(folder):
     change(folder, "features.csv", lambda text: text.replace("node,age", "name,age"))
     assert told(folder) == [
-        "features.csv:2: column 'name' must hold finite numbers, got 'nodea' (node 'nodea'; in all "
-        "20 rows); names of nodes stand in a column named node"
+        "features.csv must have a column node, as labels.csv has: rows without a name go with "
+        "nodes that are named 0, 1, 2, ... in this order; got the columns name, age, size"
     ]
 
 
@@ -149,7 +149,8 @@ def test_a_misspelt_name_is_traced_to_the_labels(folder):
 
 
 def test_a_misspelt_name_is_traced_to_the_labels_where_features_name_no_nodes(folder):
-    change(folder, "features.csv", lambda text: "age\n" + "1\n" * NUMBER)
+    (folder / "features.csv").unlink()
+    np.save(folder / "features.npy", np.ones((NUMBER, 2)))
     change(folder, "labels.csv", lambda text: text.replace("noded", "node_d"))
     assert told(folder) == [
         "labels.csv:5: node 'node_d' is in no other file; did you mean 'noded', as in edges.csv:4 "
@@ -175,6 +176,33 @@ def test_labels_without_names_next_to_names_are_one_fault(folder):
     (folder / "split.csv").write_text("split\n" + 'train\nval\ntest\n""\n' * 5)
     assert told(folder) == [
         "edges.csv:3: target '20' is no node of labels.csv; labels.csv calls its nodes 0 to 19"
+    ]
+
+
+def test_whole_numbers_in_another_spelling_are_told_apart_from_names(folder):
+    change(folder, "labels.csv", lambda text: "label\n" + "a\nb\n" * 10)
+    change(folder, "features.csv", lambda text: "age\n" + "1\n" * NUMBER)
+    change(folder, "split.csv", lambda text: "node,split\n+0,train\n1,val\n2,test\n")
+    change(folder, "edges.csv", lambda text: "source,target\n1.0,2\n05,7\n-1,2.5\n")
+    hint = "labels.csv calls its nodes 0 to 19"
+    assert told(folder) == [
+        "edges.csv:2: source '1.0' is no node of labels.csv; did you mean '1'?",
+        "edges.csv:3: source '05' is no node of labels.csv; did you mean '5'?",
+        f"edges.csv:4: source '-1' is no node of labels.csv; {hint}",
+        f"edges.csv:4: target '2.5' is no node of labels.csv; {hint}",
+        "split.csv:2: node '+0' is no node of labels.csv; did you mean '0'?",
+    ]
+
+
+def test_numbers_with_a_point_get_the_node_without_one(folder):
+    change(folder, "labels.csv", lambda text: text.replace("nodea,", "1,").replace("nodeb,", "10,"))
+    for name in ("features.csv", "edges.csv", "split.csv"):
+        change(folder, name, lambda text: text.replace("nodea", "1.0").replace("nodeb", "10"))
+    assert told(folder) == [
+        "labels.csv:2: node '1' has no row in features.csv",
+        "features.csv:2: node '1.0' is no node of labels.csv; did you mean '1'?",
+        "edges.csv:2: source '1.0' is no node of labels.csv; did you mean '1'?",
+        "split.csv:2: node '1.0' is no node of labels.csv; did you mean '1'?",
     ]
 
 

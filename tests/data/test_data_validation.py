@@ -36,7 +36,7 @@ BROKEN = [
     (
         "edge_index",
         _EDGES - 1,
-        "edge_index must lie in [0, 12), got the edge [-1, 0] at position 0",
+        "edge_index must lie in [0, 12), 2 edges do not: [-1, 0] at position 0, [0, -1] at",
     ),
     ("y", torch.zeros(11).long(), "y must have one label per node, shape (12,), got (11,)"),
     ("y", torch.zeros(12, 1).long(), "got (12, 1); drop the last dimension with y.squeeze(1)"),
@@ -70,6 +70,40 @@ BROKEN = [
 def test_a_broken_part_is_named(tensors, part, value, message):
     with pytest.raises(GraphDataError, match=re.escape(message)):
         GraphBatch.from_tensors(**tensors(**{part: value}))
+
+
+@pytest.mark.parametrize(
+    "part", ["x", "edge_index", "y", "train_mask", "val_mask", "test_mask", "edge_weight"]
+)
+def test_an_array_in_the_place_of_a_tensor_is_named(tensors, part):
+    parts = tensors() | {"edge_weight": torch.ones(24)}
+    parts[part] = parts[part].numpy()
+    message = f"{part} must be a torch.Tensor, got numpy.ndarray: torch.from_numpy makes one"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        GraphBatch.from_tensors(**parts)
+
+
+def test_all_edges_that_lead_nowhere_are_counted_and_the_first_ones_told(tensors):
+    edges = torch.tensor([[0, 12, 2], [1, 0, -5]])
+    message = "edge_index must lie in [0, 12), 2 edges do not: [12, 0] at position 1, [2, "
+    with pytest.raises(GraphDataError, match=re.escape(message + "-5] at position 2")) as caught:
+        GraphBatch.from_tensors(**tensors(edge_index=edges))
+    assert caught.value.num_places == 2
+    with pytest.raises(GraphDataError) as caught:
+        GraphBatch.from_tensors(**tensors(edge_index=torch.arange(12, 24).repeat(2, 1)))
+    assert str(caught.value).endswith("[16, 16] at position 4, ...")
+    assert "12 edges do not" in str(caught.value)
+
+
+def test_faults_of_tensors_are_all_in_the_message(tensors):
+    """There is no file that a command could check."""
+    parts = tensors(x=_NOT_FINITE, edge_index=_EDGES + 7, y=torch.zeros(12))
+    with pytest.raises(GraphDataError) as caught:
+        GraphBatch.from_tensors(**parts)
+    assert str(caught.value) == (
+        "x must be finite, got nan in row 7, column 3; edge_index must lie in [0, 12), got the "
+        "edge [9, 12] at position 2; y must hold integers, got torch.float32"
+    )
 
 
 def test_a_graph_data_error_is_a_value_error():

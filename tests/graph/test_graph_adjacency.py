@@ -192,3 +192,13 @@ _EDGES = torch.tensor([[0, 1, 2], [1, 2, 0]])
 def test_what_is_wrong_with_the_edges_is_said(edge_index, edge_weight, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         Adjacency.from_edge_index(edge_index, 3, edge_weight)
+
+
+def test_arrays_in_the_place_of_tensors_are_named():
+    edges, weights = torch.tensor([[0, 1], [1, 0]]), torch.ones(2)
+    with pytest.raises(
+        TypeError, match=r"edge_index must be a torch.Tensor, got numpy.ndarray: to"
+    ):
+        Adjacency.from_edge_index(edges.numpy(), 2)
+    with pytest.raises(TypeError, match=r"edge_weight must be a torch.Tensor, got numpy.ndarray"):
+        Adjacency.from_edge_index(edges, 2, weights.numpy())

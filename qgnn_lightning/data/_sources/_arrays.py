@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data._features import csr
+from qgnn_lightning.data._sources._unreadable import unreadable
 from qgnn_lightning.data._validation import GraphDataError
 
 #: What numpy and scipy raise on files that are cut off, forged, or hold Python objects.
@@ -57,7 +58,7 @@ def refusing(path: Path, kind: str) -> Iterator[None]:
             warnings.simplefilter("error")  # numpy repairs some headers, and only warns
             yield
     except _UNREADABLE as error:
-        raise GraphDataError(f"{path} must be {kind}: {error}") from error
+        raise unreadable(path, kind, error) from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor
 from qgnn_lightning.data._sources._nodes import Nodes
 from qgnn_lightning.data._sources._row_faults import FileFaults, RowError, shown
 from qgnn_lightning.data._sources._table_rows import LARGEST, check_number, rows_of_nodes
-from qgnn_lightning.data._sources._tables import Row, Table
+from qgnn_lightning.data._sources._tables import SUFFIXES, Row, Table
+from qgnn_lightning.data._validation import GraphDataError
 
 #: A kind of faults that a slip in the names of the nodes leads to.
 NO_FEATURES = "nodes without features"
@@ -29,7 +30,8 @@ def read_features(table: Table, nodes: Nodes, faults: FileFaults) -> Tensor:
             is missing or named twice.
 
     Raises:
-        GraphDataError: If the rows are counted, and fewer than the nodes; or if any row is wrong.
+        GraphDataError: If the rows are counted, and fewer than the nodes; if their order does not
+            tell which node is which; or if any row is wrong.
     """
     skipped = table.column("node")
     columns = [column for column in range(len(table.header)) if column != skipped]
@@ -42,15 +44,30 @@ def read_features(table: Table, nodes: Nodes, faults: FileFaults) -> Tensor:
             if node is not None:
                 order.append(node)
             table.check(row)
-            values.extend(_numbers(row, columns, table, name, nodes, faults))
+            values.extend(_numbers(row, columns, name, faults))
     _check_all_there(table, nodes, order, faults)
     _explain_text(table, faults)
     faults.stop(table.path, table.num_rows)
     faults.stop(nodes.path)
+    if skipped is not None:
+        _check_one_order(table, nodes, order)
     x = torch.empty(len(order), len(columns))
     if x.numel():
         x[torch.from_numpy(np.array(order))] = torch.from_numpy(np.array(values)).view(x.shape)
     return x
+
+
+def _check_one_order(table: Table, nodes: Nodes, order: Sequence[int]) -> None:
+    """Rows of two tables are of the same nodes by their names, or by an order that both have."""
+    if nodes.named or nodes.path.suffix not in SUFFIXES:  # arrays number their nodes by definition
+        return
+    for position, node in enumerate(order):
+        if node != position:
+            raise GraphDataError(
+                f"{table.path} must name its nodes 0, 1, 2, ... in this order, because "
+                f"{nodes.path.name} has no column node, got {node} after {position} rows; give "
+                f"{nodes.path.name} that column, or sort both files by it"
+            )
 
 
 def _repeated(row: Row, name: str, first: int) -> RowError:
@@ -58,24 +75,21 @@ def _repeated(row: Row, name: str, first: int) -> RowError:
     return RowError(row.place, "repeated nodes", name, rule)
 
 
-def _numbers(
-    row: Row, columns: list[int], table: Table, name: str, nodes: Nodes, faults: FileFaults
-) -> list[float]:
+def _numbers(row: Row, columns: list[int], name: str, faults: FileFaults) -> list[float]:
     try:
-        numbers = [float(row.cells[column]) for column in columns]
-        if sum(map(abs, numbers)) <= LARGEST:  # then each is, and none is NaN
+        cells = [row.cells[column] for column in columns]
+        numbers = [float(cell) for cell in cells]
+        # Where the sum is, each of them is, and none is NaN.
+        if sum(map(abs, numbers)) <= LARGEST and "_" not in "".join(cells):
             return numbers
     except ValueError:
         pass
     numbers = []
     for column in columns:
         try:
-            numbers.append(check_number(row, column, table.header))
+            numbers.append(check_number(row, column, row.table.header))
         except RowError as fault:
             fault.node = name
-            may_be_name = nodes.named and nodes.find(row.cells[column]) is not None
-            if may_be_name and "node" not in table.header:
-                fault.hint = "names of nodes stand in a column named node"
             faults.add(fault)
     return numbers
 

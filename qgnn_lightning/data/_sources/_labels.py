@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.data._raw_graph import GraphNames
-from qgnn_lightning.data._sources._arrays import naming, read_integers, read_npy
+from qgnn_lightning.data._sources._arrays import read_integers, read_npy
 from qgnn_lightning.data._sources._nodes import ListedNodes, Nodes, UnlistedNodes
 from qgnn_lightning.data._sources._row_faults import FileFaults, RowError, shown
 from qgnn_lightning.data._sources._tables import SUFFIXES, Row, Table, open_table
-from qgnn_lightning.data._validation import check_labels
+from qgnn_lightning.data._validation import GraphDataError, check_labels
 
 _UNKNOWN = ("", "-1")
 
@@ -53,6 +54,8 @@ def read_labels(path: Path, faults: FileFaults) -> Labels:
         if path.suffix in SUFFIXES:
             return _of_table(open_table(path), labels, faults)
         array = read_npy(path)
+        if not array.size:
+            raise _no_nodes(path)
         if array.ndim == 1 and array.dtype.kind == "U":
             return _of_texts(_numbered(path, array.tolist()), array.tolist(), labels, faults)
         y = read_integers(path, "(num_nodes,)", 1)
@@ -75,10 +78,16 @@ def _of_table(table: Table, labels: Labels, faults: FileFaults) -> Labels:
             nodes.add(name, row.number, labelled=text not in _UNKNOWN)
             texts.append(text)
             table.check(row)
+    if not table.num_rows:
+        raise _no_nodes(table.path)
     with faults:
         faults.stop(table.path, table.num_rows)
         return _of_texts(nodes, texts, labels, faults)
     return replace(labels, nodes=nodes)
+
+
+def _no_nodes(path: Path) -> GraphDataError:
+    return GraphDataError(f"{path} must list the nodes, with a row for each, it has none")
 
 
 def _name(row: Row, column: int | None, table: Table, nodes: ListedNodes) -> str:
@@ -114,8 +123,7 @@ def _of_texts(nodes: ListedNodes, texts: list[str], labels: Labels, faults: File
 
 def _of_integers(nodes: ListedNodes, y: Tensor, labels: Labels, faults: FileFaults) -> Labels:
     with faults:
-        with naming(nodes.path):
-            check_labels(y, len(y))
+        check_labels(y, len(y), name=str(nodes.path))
         return Labels(nodes, y)
     return replace(labels, nodes=nodes)
 
@@ -130,6 +138,7 @@ def _number_classes(
     Raises:
         GraphDataError: If no label is known, or a whole number is too large for a class.
     """
+    texts = [unicodedata.normalize("NFC", text) for text in texts]  # one form for each accent
     known = {text for text in texts if text not in _UNKNOWN}
     names = None
     if all(text.isascii() and text.isdecimal() for text in known):

@@ -35,11 +35,11 @@ def trace_unknown_names(nodes: Nodes, faults: FileFaults) -> None:
         _trace_to_no_names(unknown, nodes, faults)
         return
     _trace_to_the_list(unknown, nodes, faults)
-    if len(unknown) * len(nodes) <= _MOST_PAIRS:
-        for name, places in unknown.items():
-            close = _nearest(name, nodes.names)
-            if close is not None:
-                _give_hint(places, f"did you mean {shown(close)}?")
+    few = len(unknown) * len(nodes) <= _MOST_PAIRS
+    for name, places in unknown.items():
+        close = _same_number(name, nodes) or (_nearest(name, nodes.names) if few else None)
+        if close is not None:
+            _give_hint(places, f"did you mean {shown(close)}?")
 
 
 def _give_hint(places: list[SameFault], hint: str) -> None:
@@ -52,7 +52,7 @@ def _trace_to_no_names(
 ) -> None:
     """Other files have names where the list has none: one fault, of which all others follow."""
     called = f"calls its nodes 0 to {len(nodes) - 1}"
-    names = [name for name in unknown if not name.isdecimal()]
+    names = [name for name in unknown if not _is_number(name)]
     if names:
         place = unknown[names[0]][0].first.place
         faults.add(
@@ -63,8 +63,11 @@ def _trace_to_no_names(
         )
         faults.drop(one for name in names for one in unknown.pop(name))
         faults.drop(faults.of_kind(NO_FEATURES))
-    for places in unknown.values():
-        _give_hint(places, f"{nodes.path.name} {called}")
+    for name, places in unknown.items():
+        same = _same_number(name, nodes)
+        _give_hint(
+            places, f"did you mean {shown(same)}?" if same else f"{nodes.path.name} {called}"
+        )
 
 
 def _trace_to_the_list(
@@ -94,6 +97,22 @@ def _misspelt(listed: str, name: str, places: list[SameFault], nodes: ListedNode
     also = f" and in {more:,} more places" if more else ""
     fault.hint = f"did you mean {shown(name)}, as in {places[0].first.place}{also}?"
     return fault
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _same_number(name: str, nodes: ListedNodes) -> str | None:
+    """The node of the same whole number, such as 5 for ``5.0``, ``+5`` and ``05``."""
+    if not _is_number(name) or not float(name).is_integer():
+        return None
+    whole = str(int(float(name)))
+    return None if nodes.listed(whole) is None else whole
 
 
 def _nearest(name: str, among: Collection[str]) -> str | None:

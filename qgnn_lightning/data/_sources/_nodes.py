@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Collection, Sequence
@@ -16,11 +17,16 @@ class Nodes(ABC):
     Args:
         path: The file that lists them.
         named: Whether a column names them; else their names are their numbers.
+
+    Attributes:
+        counted: Whether their names are 0, 1, 2, ... in the order of the rows, which then tells
+            them as well as a name.
     """
 
     def __init__(self, path: Path, *, named: bool) -> None:
         self.path = path
         self.named = named
+        self.counted = True
 
     @abstractmethod
     def find(self, name: str) -> int | None:
@@ -54,6 +60,9 @@ class Nodes(ABC):
 class ListedNodes(Nodes):
     """The nodes of the file with the labels, in its order.
 
+    Names that Unicode calls equivalent are the same name: it has two forms for a letter with an
+    accent, which look alike.
+
     Args:
         path: The file.
         unit: What numbers its rows: ``line``, ``row`` or ``node``.
@@ -77,7 +86,8 @@ class ListedNodes(Nodes):
             row: Number of its row.
             labelled: Whether its class is known.
         """
-        self._numbers[name] = len(self._names)
+        self.counted = self.counted and name == str(len(self))
+        self._numbers[unicodedata.normalize("NFC", name)] = len(self)
         self._names.append(name)
         self._rows.append(row)
         self._labelled.append(labelled)
@@ -94,11 +104,11 @@ class ListedNodes(Nodes):
 
     def listed(self, name: str) -> int | None:
         """Number of a node, or ``None`` where there is none of that name."""
-        return self._numbers.get(name)
+        return self._numbers.get(unicodedata.normalize("NFC", name))
 
     def find(self, name: str) -> int | None:
         """Number of a node that another file names, or ``None`` where it is none."""
-        node = self._numbers.get(name)
+        node = self.listed(name)
         if node is not None:
             self._found[node] = True
         return node

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from qgnn_lightning.data._raw_graph import RawGraph
 from qgnn_lightning.data._sources._source import Source
+from qgnn_lightning.data._sources._unreadable import unreadable
 from qgnn_lightning.data._splits import Split
 from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 
@@ -85,4 +86,4 @@ class NpySource(Source):
             array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
             return torch.from_numpy(array)
         except (OSError, EOFError, ValueError, TypeError) as error:
-            raise GraphDataError(f"{path} must be a plain numpy array: {error}") from error
+            raise unreadable(path, "a plain numpy array", error) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qgnn_lightning.data._sources._ogb_tensors import load_plain
+from qgnn_lightning.data._sources._unreadable import unreadable
 from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 
 META_FILE = "meta_dict.pt"
@@ -72,10 +73,8 @@ def saved_meta(root: Path, name: str) -> OgbMeta | None:
         folder = Path(found["dir_path"]).name
         return _meta(name, found, folder=folder, url=None, saved=True)
     except (OSError, EOFError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise GraphDataError(
-            f"{path} is not a meta_dict of OGB's DatasetSaver ({reason})"
-        ) from error
+        kind = f"a meta_dict of OGB's DatasetSaver ({type(error).__name__})"
+        raise unreadable(path, kind, error) from error
 
 
 def published_meta(name: str) -> OgbMeta:

@@ -27,7 +27,9 @@ from qgnn_lightning.data._validation import (
     GraphOptionError,
     check_edges,
     check_features,
+    check_known_classes,
     check_several_classes,
+    check_weights,
 )
 
 #: The files of a graph, and the endings each may have.
@@ -75,13 +77,13 @@ class OwnFilesSource(Source):
             )
 
     def load(self) -> RawGraph:
-        """Read and check the files.
+        """Read and check the files; no label has to be known.
 
         Raises:
             GraphDataError: If one is missing or wrong; a
                 :class:`~qgnn_lightning.data.GraphFaultsError` tells all that is.
         """
-        return self._load(check_several_classes, self._read_split)
+        return self._load(check_known_classes, self._read_split)
 
     def load_to_test(self) -> RawGraph:
         """Read the files where only the test nodes of the split are needed.
@@ -185,8 +187,7 @@ class OwnFilesSource(Source):
 
     def _features(self, path: Path, nodes: Nodes, faults: FileFaults) -> Tensor:
         x = self._read_features(path, nodes, faults)
-        with naming(path):
-            check_features(x)
+        check_features(x, str(path))
         return x
 
     def _read_features(self, path: Path, nodes: Nodes, faults: FileFaults) -> Tensor:
@@ -208,11 +209,12 @@ class OwnFilesSource(Source):
     ) -> tuple[Tensor, Tensor | None]:
         edge_index, edge_weight = self._read_edges(path, weights, nodes, faults)
         found = int(edge_index.max()) + 1 if edge_index.numel() else 0
-        with naming(path):
-            check_edges(edge_index, nodes.count_or(found), edge_weight)
-            if edge_weight is not None and path.suffix not in SUFFIXES:  # tables are checked by row
+        check_edges(edge_index, nodes.count_or(found), str(path))
+        if edge_weight is not None and weights is not None:  # those of tables are checked by row
+            check_weights(edge_weight, edge_index.shape[1], str(weights))
+            with naming(weights):
                 check_one_weight(edge_index, edge_weight)
-            return both_directions(edge_index, edge_weight)
+        return both_directions(edge_index, edge_weight)
 
     def _read_edges(
         self, path: Path, weights: Path | None, nodes: Nodes, faults: FileFaults

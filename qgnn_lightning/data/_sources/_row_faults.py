@@ -129,7 +129,7 @@ class FileFaults(Faults):
     """Faults of several files; those of their rows are told by subject."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("qgnn data check")
         self._subjects: dict[tuple[Path, str, str], SameFault] = {}
         self._num_rows: dict[Path, int | None] = {}
 

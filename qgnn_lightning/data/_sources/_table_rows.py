@@ -24,7 +24,7 @@ class NodeRow(NamedTuple):
     """A row that is about a node.
 
     Args:
-        name: What the row calls the node.
+        name: Name of the node, or what the row calls it where it is none.
         node: Its number, or ``None`` where it is none.
         row: The row.
     """
@@ -43,9 +43,12 @@ def rows_of_nodes(table: Table, nodes: Nodes, faults: FileFaults) -> Iterator[No
         faults: Takes what is wrong with the node of a row.
 
     Raises:
-        GraphDataError: If the rows are counted, and fewer than the nodes.
+        GraphDataError: If the rows are counted, and fewer than the nodes, or their order does not
+            tell which node is which.
     """
     column = table.column("node")
+    if column is None and not faults.in_rows_of(nodes.path):
+        _check_counted(table, nodes)
     for position, row in enumerate(table):
         with faults:
             if column is None:
@@ -84,6 +87,8 @@ def check_number(row: Row, column: int, header: tuple[str, ...]) -> float:
         value = float(row.cells[column])
     except ValueError:
         value = math.nan
+    if "_" in row.cells[column]:  # Python's own way to write thousands
+        value = math.nan
     if abs(value) <= LARGEST:
         return value
     name, what = header[column], "finite numbers"
@@ -96,13 +101,25 @@ def check_number(row: Row, column: int, header: tuple[str, ...]) -> float:
     raise fault
 
 
+def _check_counted(table: Table, nodes: Nodes) -> None:
+    for name in table.header:
+        if name.casefold() == "node":
+            raise GraphDataError(f"{table.path}: the column {shown(name)} must be called node")
+    if not nodes.counted:
+        raise GraphDataError(
+            f"{table.path} must have a column node, as {nodes.path.name} has: rows without a name "
+            "go with nodes that are named 0, 1, 2, ... in this order; got the columns "
+            f"{table.columns}"
+        )
+
+
 def _named(row: Row, column: int, table: Table, nodes: Nodes, faults: FileFaults) -> NodeRow:
     node = None
     if column >= len(row.cells):
         table.check(row)
     with faults:
         node = find_node(row, column, table, nodes)
-    return NodeRow(row.cells[column], node, row)
+    return NodeRow(row.cells[column] if node is None else nodes.name(node), node, row)
 
 
 def _counted(row: Row, position: int, nodes: Nodes) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import difflib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qgnn_lightning.data._sources._row_faults import Place, RowError
+from qgnn_lightning.data._sources._row_faults import Place, RowError, shown
+from qgnn_lightning.data._sources._unreadable import unreadable
 from qgnn_lightning.data._validation import GraphDataError
 
 #: The endings of the files that are tables.
@@ -15,6 +18,8 @@ SUFFIXES = (".csv", ".parquet")
 
 #: Number and cells of each row.
 _Rows = Iterator[tuple[int, Sequence[str]]]
+#: What pandas calls an index without a name in Parquet files; in CSV files it stays empty.
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 _OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
 
 
@@ -69,6 +74,11 @@ class Table:
             self.num_rows += 1
             yield Row(cells, number, self)
 
+    @property
+    def columns(self) -> str:
+        """The header as messages tell it."""
+        return ", ".join(self.header)[:200] or "none"
+
     def column(self, name: str) -> int | None:
         """Position of a column, or ``None`` where there is none."""
         return self.header.index(name) if name in self.header else None
@@ -99,9 +109,18 @@ class Table:
             return
         more = f", and may have {', '.join(optional)}" if optional else ""
         raise GraphDataError(
-            f"{self.path} must have the columns {', '.join(needed)}{more}, "
-            f"got {', '.join(self.header)[:200] or 'none'}"
+            f"{self.path} must have the columns {', '.join(needed)}{more}, got {self.columns}"
+            f"{self._meant(known)}"
         )
+
+    def _meant(self, known: set[str]) -> str:
+        """What columns may have been meant by those that are not known."""
+        meant = []
+        for name in self.header:
+            close = difflib.get_close_matches(name.lower(), known.difference(self.header), n=1)
+            if close and name not in known:
+                meant.append(f"{close[0]} by {shown(name)}")
+        return f"; did you mean {', '.join(meant)}?" if meant else ""
 
 
 def open_table(path: Path) -> Table:
@@ -112,9 +131,21 @@ def open_table(path: Path) -> Table:
             ``.parquet`` (needs pyarrow).
 
     Raises:
-        GraphDataError: If the file cannot be read.
+        GraphDataError: If the file cannot be read, or a column has no name.
     """
-    return _open_parquet(path) if path.suffix == ".parquet" else _open_csv(path)
+    table = _open_parquet(path) if path.suffix == ".parquet" else _open_csv(path)
+    _check_names(table)
+    return table
+
+
+def _check_names(table: Table) -> None:
+    for position, name in enumerate(table.header, 1):
+        if not name or _PANDAS_INDEX.fullmatch(name):
+            raise GraphDataError(
+                f"{table.path}: column {position} must have a name, got {shown(name)}: call it "
+                "node if it holds the names of the nodes, else leave it out (pandas writes its "
+                "index, unless index=False is given)"
+            )
 
 
 def _open_csv(path: Path) -> Table:
@@ -141,15 +172,25 @@ def _csv_lines(path: Path) -> _Rows:
                 if cells:
                     yield number, [cell.strip() for cell in cells]
     except UnicodeDecodeError as error:
-        raise GraphDataError(
-            f"{path} must be comma-separated text in UTF-8, byte {error.start} is not: "
-            "save it again with that encoding"
-        ) from error
+        raise _wrong_byte(path) from error
     except csv.Error as error:
         what = "a quote is not closed" if "field limit" in str(error) else str(error)
         raise GraphDataError(f"{path}:{number + 1}: {what}") from error
     except OSError as error:
-        raise GraphDataError(f"{path} must be comma-separated text in UTF-8: {error}") from error
+        raise unreadable(path, "comma-separated text in UTF-8", error) from error
+
+
+def _wrong_byte(path: Path) -> GraphDataError:
+    """The error for text that is not in UTF-8; where that is, the reader of blocks did not know."""
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            line.decode()
+        except UnicodeDecodeError as error:
+            return GraphDataError(
+                f"{path}:{number}: must be comma-separated text in UTF-8, the byte "
+                f"0x{line[error.start]:02x} is not: save the file again with that encoding"
+            )
+    return GraphDataError(f"{path} was changed while it was read")
 
 
 def _open_parquet(path: Path) -> Table:
@@ -163,7 +204,7 @@ def _open_parquet(path: Path) -> Table:
     try:
         content = parquet.ParquetFile(path)
     except (OSError, pyarrow.ArrowException) as error:
-        raise GraphDataError(f"{path} must be a Parquet file: {error}") from error
+        raise unreadable(path, "a Parquet file", error) from error
     rows = _parquet_rows(path, content, pyarrow.ArrowException)
     return Table(path, content.schema_arrow.names, "row", rows)
 
@@ -177,6 +218,4 @@ def _parquet_rows(path: Path, content: Any, failure: type[Exception]) -> _Rows:
                 number += 1
                 yield number, ["" if cell is None else str(cell) for cell in cells]
     except (OSError, failure) as error:
-        raise GraphDataError(
-            f"{path} must be a Parquet file; after row {number}: {error}"
-        ) from error
+        raise unreadable(path, f"a Parquet file; after row {number}", error) from error
