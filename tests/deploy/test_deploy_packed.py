@@ -164,7 +164,9 @@ def test_equal_on_any_graph_and_bits(
 
 def test_takes_csr_with_indices_of_32_bits():
     x, adjacency = torch.rand(20, 6), random_graph(20, 40)
-    packed = freeze(trained(NetworkConfig(hidden_features=7), x, adjacency))
+    packed = freeze(
+        trained(NetworkConfig(hidden_features=7, precision=PRESETS["int4"]), x, adjacency)
+    )
     wide = to_csr(x)
     rowptr, col = wide.crow_indices().int(), wide.col_indices().int()
     narrow = sparse_csr(rowptr, col, wide.values(), tuple(x.shape))
