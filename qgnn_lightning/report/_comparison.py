@@ -11,13 +11,14 @@ from qgnn_lightning.report._table import numbers_table
 
 #: What is looked for comes first: a narrow screen shows the left of the table.
 _HEADER = (
-    "run", "test accuracy", "bytes", "beside float32", "bits", "validation", "training [s]", "data"
+    "run", "test accuracy", "codes, scales, biases [bytes]", "beside float32", "bits", "validation",
+    "training [s]", "data"
 )  # fmt: skip
 _NOTE = (
     "Accuracies are those of the network of the best epoch. Bits are those of the quantized "
-    "stages, 32 is full precision. Bytes are those of codes, scales and biases, which every "
-    "network has; the header and the padding of a packed file come on top. Beside float32: against "
-    "the same weights in full precision."
+    "stages, 32 is full precision. Codes, scales and biases are what every network has; the header "
+    "and the padding of a packed file come on top, each run below says how many bytes. Beside "
+    "float32: against the same weights in full precision."
 )
 
 

@@ -115,9 +115,6 @@ class Results:
         seconds: How long the training took.
         bits: Bits of the quantized stages, once where they are the same.
         accuracy: On ``train``, ``val`` and ``test``, from 0 to 1.
-        packed: What ``packed_bytes`` is the size of.
-        packed_bytes: Size of the packed file; of its codes, scales and biases alone, where the run
-            did not note it.
         content_bytes: Size of codes, scales and biases: what any network has, packed or not.
         float32_bytes: Size of its weights in full precision.
         facts: Everything else that is shown, by name.
@@ -131,8 +128,6 @@ class Results:
     seconds: float
     bits: str
     accuracy: Mapping[str, float]
-    packed: str
-    packed_bytes: int
     content_bytes: int
     float32_bytes: int
     facts: Mapping[str, str]
@@ -210,7 +205,10 @@ def _results(text: str) -> Results:
         f"{number(seconds['total']):.1f} s with starting and testing",
         "Seed": str(count(found["seed"])),
     }
-    content, file = found["size_bytes"]["packed"], found["size_bytes"].get("file")
+    content, file = count(found["size_bytes"]["packed"]), found["size_bytes"].get("file")
+    if file is not None:
+        more = f"{count(file) - content:,} of them header and padding"
+        facts["Packed file"] = f"{count(file):,} bytes, {more}"
     return Results(
         data=_data(found),
         best_epoch=count(found["best_epoch"]) + 1,
@@ -218,9 +216,7 @@ def _results(text: str) -> Results:
         seconds=number(seconds["fit"]),
         bits=", ".join(map(str, dict.fromkeys(bits.values()))) or "32",
         accuracy={split: share(found["accuracy"][split]) for split in ("train", "val", "test")},
-        packed="Codes, scales, biases" if file is None else "Packed file",
-        packed_bytes=count(content if file is None else file),
-        content_bytes=count(content),
+        content_bytes=content,
         float32_bytes=count(found["size_bytes"]["float32"]),
         facts=facts,
         series={

@@ -82,14 +82,20 @@ def test_every_part_is_there(page):
         assert fact in text
 
 
-def test_the_size_is_that_of_the_file_where_the_run_noted_it(tmp_path):
-    noted = RESULTS | {"size_bytes": {"packed": 1000, "float32": 8000, "file": 4000}}
-    text = "".join(
-        Outline(render_page([read_run(write_run(tmp_path / "run", results=noted))])).texts
-    )
-    assert "Packed file4,000 bytes" in text
-    assert "2.0x smaller" in text
-    assert "Codes, scales, biases" not in text
+def test_table_card_and_chart_of_a_run_tell_one_size_and_one_comparison(tmp_path):
+    noted = RESULTS | {"size_bytes": {"packed": 1000, "float32": 8000, "file": 9000}}
+    run = read_run(write_run(tmp_path / "run", results=noted))
+    page = render_page([run, run])
+    cards = "<dt>Codes, scales, biases</dt><dd>1,000 bytes</dd></div>"
+    cards += "<div><dt>Beside float32</dt><dd>8.0x smaller</dd>"
+    assert page.count(cards) == 2
+    header, row = re.findall(r"<tr><th.*?</tr>", page)[:2]
+    assert header.split("</th>")[2:4] == [
+        '<th scope="col">codes, scales, biases [bytes]', '<th scope="col">beside float32'
+    ]  # fmt: skip
+    assert "<td>1,000</td><td>8.0x smaller</td>" in row
+    assert set(re.findall(r"[\d.]+x (?:smaller|larger)", page)) == {"8.0x smaller"}
+    assert page.count("<dt>Packed file</dt><dd>9,000 bytes, 8,000 of them header and p") == 2
 
 
 def test_runs_are_compared(two):
