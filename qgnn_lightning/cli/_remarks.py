@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qgnn_lightning.cli._experiment_name import OWN_FILES
 from qgnn_lightning.data import ColumnSizes, GraphBatch, GraphDataError, column_sizes
 from qgnn_lightning.quantization import make_precision
 
-#: Sources of files that nobody has prepared for a network yet.
-OWN_FILES = ("files", "npz", "npy")
 #: Eight bits keep what is a 500th of the range.
 _FEW_BITS = 4
 _NOTHING = "all features are 0: there is nothing to learn from"
