@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 from qgnn_lightning.report._comparison import comparison
+from qgnn_lightning.report._run_names import told_apart
 from qgnn_lightning.report._run_record import RunRecord
 from qgnn_lightning.report._sections import run_section
 
@@ -99,6 +101,8 @@ def render_page(runs: Sequence[RunRecord]) -> str:
     Args:
         runs: The runs, in the order in which they appear.
     """
+    shown = told_apart([run.names for run in runs])
+    runs = [replace(run, names=(name,)) for run, name in zip(runs, shown, strict=True)]
     anchors = [f"run-{number}" for number in range(1, len(runs) + 1)]
     sections = [run_section(run, anchor) for run, anchor in zip(runs, anchors, strict=True)]
     links = ""

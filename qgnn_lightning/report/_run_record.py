@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from qgnn_lightning.report._curves import Curve, read_curves
 from qgnn_lightning.report._numbers import count, finite, number, share
+from qgnn_lightning.report._run_names import run_names
 from qgnn_lightning.report._run_place import ReportError, check_is_run
 from qgnn_lightning.storage import (
     CONFIG_FILE,
@@ -140,7 +141,7 @@ class RunRecord:
     """A run as its directory has it.
 
     Args:
-        name: What it is called in the report.
+        names: What it may be called in a report, the shortest first.
         config: Text of its configuration.
         results: Its results, or ``None`` where it has not ended.
         evaluation: Its test nodes, or ``None`` where they were not recorded.
@@ -148,12 +149,17 @@ class RunRecord:
         curves: Numbers by epoch, counted from 1, by tag.
     """
 
-    name: str
+    names: tuple[str, ...]
     config: str
     results: Results | None
     evaluation: Evaluation | None
     snapshots: Mapping[str, list[Snapshot]] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What it is called, unless another run is called the same."""
+        return self.names[0]
 
 
 def read_run(path: Path) -> RunRecord:
@@ -167,14 +173,11 @@ def read_run(path: Path) -> RunRecord:
         ReportError: If a file in it is damaged.
     """
     check_is_run(path)
-    absolute = path.absolute()
-    name = absolute.name
-    if name.startswith("version_"):
-        name = f"{absolute.parent.name}/{name}"
+    results = _optional(path / RESULTS_FILE, _results)
     return RunRecord(
-        name=name,
+        names=run_names(path, None if results is None else results.data.get("Split")),
         config=(path / CONFIG_FILE).read_text(encoding="utf-8", errors="replace"),
-        results=_optional(path / RESULTS_FILE, _results),
+        results=results,
         evaluation=_optional(path / EVALUATION_FILE, _evaluation),
         snapshots=_optional(path / DIAGNOSTICS_FILE, _snapshots) or {},
         curves=read_curves(path),
@@ -230,10 +233,11 @@ def _results(text: str) -> Results:
 def _data(results: Mapping[str, Any]) -> dict[str, str]:
     """The graph of a run; of a run that did not note its sizes, what its options call it."""
     found = results.get("data")
+    options = results.get("config", {}).get("data", {})
+    split = {"Split": str(options["split"])} if options.get("split") else {}
     if found is None:
-        options = results.get("config", {}).get("data", {})
         words = [str(options[name]) for name in ("source", "name") if options.get(name)]
-        return {"Data": " ".join(words) or "not recorded"}
+        return {"Data": " ".join(words) or "not recorded", **split}
     kind = "directed" if found["directed"] else "undirected"
     return {
         "Data": str(found["title"]),
@@ -241,6 +245,7 @@ def _data(results: Mapping[str, Any]) -> dict[str, str]:
         "Edges": f"{count(found['num_edges']):,} {kind}",
         "Features": f"{count(found['num_features']):,}",
         "Classes": f"{count(found['num_classes']):,}",
+        **split,
     }
 
 
