@@ -58,7 +58,12 @@ def _accuracy_against_size(runs: Sequence[RunRecord]) -> str:
         for run in runs
         if run.results is not None
     ]
-    frame = Frame("Accuracy against size", "bytes of codes, scales and biases", "test accuracy [%]")
+    frame = Frame(
+        "Accuracy against size",
+        "bytes of codes, scales and biases",
+        "test accuracy [%]",
+        "Runs at the same place surround each other.",
+    )
     return scatter_chart(frame, points) if points else ""
 
 

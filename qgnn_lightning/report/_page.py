@@ -46,6 +46,7 @@ figure { flex: 1 1 min(100%, 22rem); margin: 0; padding: .75rem;
 .chart .under, .chart .small { text-anchor: middle; } .chart .small { font-size: 11px; }
 .grid { stroke: var(--edge); stroke-width: .7; } .axis { stroke: var(--muted); }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; } .bar { fill: var(--c0); }
+.apart .mark { stroke: var(--raised); }
 .band { fill: var(--c0); opacity: .13; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .125rem 1rem; margin: .25rem 0;
   padding: 0; font-size: .8125rem; } .legend li { overflow-wrap: anywhere; }

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -320,6 +321,35 @@ def test_numbers_close_together_have_ticks_that_can_be_told_apart(low, ratio):
     assert 2 <= len(ticks) <= 12
     assert len({short(tick) for tick in ticks}) == len(ticks)
     assert all(0 <= axis.place(tick) <= 1 for tick in ticks)
+
+
+@given(st.floats(1e-6, 1e9), st.floats(1, 1e12))
+def test_the_ticks_of_a_logarithmic_axis_are_equally_far_from_each_other(low, ratio):
+    axis = LogAxis.around([low, low * ratio])
+    places = [axis.place(tick) for tick in axis.ticks()]
+    steps = [end - start for start, end in pairwise(places)]
+    assert max(steps) <= 1.1 * min(steps)  # 3 is not quite the square root of 10
+
+
+def test_a_logarithmic_axis_says_so():
+    scatter = scatter_chart(Frame("T", "bytes", "y"), [("a", 1, 1), ("b", 9, 2)])
+    assert ">bytes (logarithmic)</text>" in scatter
+    for log, unit in ((True, "joule (logarithmic)"), (False, "joule")):
+        chart = line_chart(Frame("T", "x", "joule"), [Line("a", [0, 1], [1, 9])], log=log)
+        assert f'<p class="unit">{unit}</p>' in chart
+
+
+def test_points_at_the_same_place_surround_each_other():
+    at_one_place = [(str(number), 1000.0, 80.0) for number in range(8)]
+    chart = scatter_chart(Frame("T", "x", "y"), [*at_one_place, ("apart", 4000.0, 90.0)])
+    marks = re.search(r'<g class="apart">(.*?)</g>', chart)[1]
+    radii = [float(size) for size in re.findall(r' r="([\d.]+)"', marks)]
+    halves = [float(size) / 2 for size in re.findall(r' width="([\d.]+)"', marks)]
+    assert (len(radii), len(halves)) == (3, 2)  # the form follows the number of the point
+    assert radii[0] > halves[0] > radii[1] > halves[1] > radii[2] == 5
+    assert radii[0] <= 18  # the room above the highest number
+    near = scatter_chart(Frame("T", "x", "y"), [("a", 1000.0, 80.0), ("b", 1001.0, 80.0)])
+    assert float(re.search(r' r="([\d.]+)"', near)[1]) > 5
 
 
 @given(st.floats(1e-3, 1e9))
