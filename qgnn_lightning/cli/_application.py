@@ -87,12 +87,12 @@ class Application(Preparation):
             model: The model.
             datamodule: The data.
         """
+        if is_first():
+            self._announce()
         if self._dry_run:
             self._check_teacher()
             self._try(model, datamodule)
             return
-        if self._run is not None and is_first():
-            self._announce(self._run)
         try:
             self.trainer.fit(
                 model, datamodule=datamodule, ckpt_path=self.ckpt_path, weights_only=True
@@ -123,9 +123,10 @@ class Application(Preparation):
         start, end = self._timer.start_time(), self._timer.end_time()
         return 0.0 if start is None or end is None else end - start
 
-    def _announce(self, run: RunDirectory) -> None:
-        self._say(f"run directory  {run.path}")
-        if self.ckpt_path is not None:
+    def _announce(self) -> None:
+        if self._run is not None:
+            self._say(f"run directory  {self._run.path}")
+        if self._run is not None and self.ckpt_path is not None:
             done, wanted = self.stored_epochs, self.trainer.max_epochs
             self._say(where_it_goes_on(done, wanted, self.stored_step))
         for remark in remarks_on_training(self.options, self.datamodule):

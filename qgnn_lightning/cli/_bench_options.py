@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib.util
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from qgnn_lightning.bench import CHART_SUFFIXES, GRAPHS
 from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._output_files import check_output_file
 from qgnn_lightning.provenance import num_cpus
 
 #: The size of ogbn-arxiv.
@@ -184,12 +184,8 @@ def _check(options: argparse.Namespace) -> None:
         )
     for name in ("json", "plot"):
         path: Path | None = getattr(options, name)
-        if path is None:
-            continue
-        if path.is_dir() or not path.parent.is_dir():
-            raise UsageError(f"--{name} must be a file in a folder that exists, got {path}")
-        if not os.access(path.parent, os.W_OK):
-            raise UsageError(f"--{name} cannot be written: no permission for {path.parent}")
+        if path is not None:
+            check_output_file(f"--{name}", path)
     if options.plot is not None:
         _check_plot(options.plot)
     if options.mode == "model":

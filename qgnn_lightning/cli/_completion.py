@@ -34,7 +34,12 @@ _qgnn() {{
     fi
     if [ "$COMP_CWORD" -eq 1 ]; then
         words={commands}
-    else
+    elif [ "$COMP_CWORD" -eq 2 ] && [ "${{current#-}}" = "$current" ]; then
+        case "$command" in
+{subcommands}
+        esac
+    fi
+    if [ -z "$words" ]; then
         case "$command $previous" in
 {choices}
         esac
@@ -50,12 +55,15 @@ complete -o default -F _qgnn qgnn
 """
 
 
-def run_completion(arguments: list[str], commands: Sequence[str]) -> None:
+def run_completion(
+    arguments: list[str], commands: Sequence[str], subcommands: Mapping[str, tuple[str, ...]]
+) -> None:
     """Print the script.
 
     Args:
         arguments: What stands behind ``qgnn completion``.
         commands: The commands.
+        subcommands: Words that follow some of them.
 
     Raises:
         UsageError: If no shell, or an unknown one, is named.
@@ -71,11 +79,11 @@ def run_completion(arguments: list[str], commands: Sequence[str]) -> None:
         options = {command: command_options(command) for command in commands}
     if arguments[0] == "zsh":
         print("autoload -U +X bashcompinit && bashcompinit")
-    print(completion_script(options), end="")
+    print(completion_script(options, subcommands), end="")
 
 
 def command_options(command: str) -> Options:
-    """The options of a command, and the words that may follow it.
+    """The options of a command, or the words that are all that may follow it.
 
     Args:
         command: The command.
@@ -89,7 +97,7 @@ def command_options(command: str) -> Options:
     if command in ("seeds", "study"):
         fit = _options(_LightningOptions("fit").parsers)
         return {name: choices for name, choices in fit.items() if "." in name} | found
-    return found | {"check": ()} if command == "data" else found
+    return found
 
 
 _PACKED: dict[str, Callable[[], argparse.ArgumentParser]] = {
@@ -111,11 +119,14 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def completion_script(options: Mapping[str, Options]) -> str:
+def completion_script(
+    options: Mapping[str, Options], subcommands: Mapping[str, tuple[str, ...]]
+) -> str:
     """The script for bash.
 
     Args:
         options: Options of each command.
+        subcommands: Words that follow a command before its options.
     """
     cases = [
         (f"{command} {option}", choices)
@@ -125,6 +136,7 @@ def completion_script(options: Mapping[str, Options]) -> str:
     ]
     return _FUNCTION.format(
         commands=shlex.quote(" ".join(options)),
+        subcommands="\n".join(_case(name, words, 12) for name, words in subcommands.items()),
         choices="\n".join(_case(pattern, words, 8) for pattern, words in cases),
         options="\n".join(_case(command, tuple(found), 12) for command, found in options.items()),
     )
@@ -141,8 +153,7 @@ def _options(parsers: Iterable[argparse.ArgumentParser]) -> Options:
 def _of_parser(parser: argparse.ArgumentParser) -> Iterator[tuple[str, tuple[str, ...]]]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for name, inner in action.choices.items():
-                yield name, ()
+            for inner in action.choices.values():
                 yield from _of_parser(inner)
         elif action.help != argparse.SUPPRESS:
             for option in action.option_strings:

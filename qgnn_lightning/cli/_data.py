@@ -11,6 +11,7 @@ from qgnn_lightning.cli._data_options import make_data
 from qgnn_lightning.cli._errors import FaultsError, UsageError
 from qgnn_lightning.cli._graph_picture import PICTURE_SUFFIXES, draw_graph
 from qgnn_lightning.cli._graph_text import describe_graph
+from qgnn_lightning.cli._output_files import check_output_file
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.cli._refusals import named_in_full
@@ -89,7 +90,6 @@ def _parse(parser: CommandParser, arguments: list[str]) -> Namespace:
 def _check_plot(path: Path) -> None:
     if path.suffix not in PICTURE_SUFFIXES:
         raise UsageError(f"--plot must end in {', '.join(PICTURE_SUFFIXES)}, got {path.name!r}")
-    if not path.parent.is_dir():
-        raise UsageError(f"--plot: there is no folder {path.parent}")
+    check_output_file("--plot", path)
     if importlib.util.find_spec("matplotlib") is None:
         raise UsageError("--plot needs matplotlib: pip install 'qgnn-lightning[viz]'")

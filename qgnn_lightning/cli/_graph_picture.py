@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qgnn_lightning.cli._terminal import printable
+from qgnn_lightning.cli._terminal import printable, shortened
 from qgnn_lightning.data import GraphStatistics
 from qgnn_lightning.storage import atomic_path
 
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 _MOST_CLASSES = 30
+#: Characters of the name of a class.
+_LONGEST = 24
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
 
 
@@ -38,8 +40,8 @@ def draw_graph(found: GraphStatistics, names: Sequence[str], title: str, path: P
     left.bar_label(bars, fontsize=7, fmt="{:,.0f}")
     left.tick_params("x", rotation=45)
     _name(left, "Neighbours of a node", "degree", "nodes")
-    classes = [_plain(name[:24]) for name in names[:shown]]
-    bars = right.barh(classes, found.class_sizes[:shown], color=_ORANGE)
+    bars = right.barh(range(shown), found.class_sizes[:shown], color=_ORANGE)
+    right.set_yticks(range(shown), [_plain(shortened(name, _LONGEST)) for name in names[:shown]])
     right.bar_label(bars, fontsize=7, fmt="{:,.0f}", padding=2)
     right.margins(x=0.14)
     right.invert_yaxis()

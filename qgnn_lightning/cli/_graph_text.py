@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from qgnn_lightning.cli._missing_words import remark_on_missing
 from qgnn_lightning.cli._remarks import note, remark_on_classes, remarks_on_columns
-from qgnn_lightning.cli._terminal import printable
+from qgnn_lightning.cli._terminal import listed, printable, shortened
 from qgnn_lightning.data import GraphStatistics, SplitSizes
 
 _WIDEST_BAR = 32
 _MOST_CLASSES = 30
+#: Characters of the names of a table: those it has room for at least, and at most.
+_LEAST_NAME, _MOST_NAME = 14, 30
 
 #: Nodes of each class, by part of the split.
 _Parts = Mapping[str, Sequence[int]]
@@ -77,7 +79,7 @@ def _remarks(found: GraphStatistics, parts: _Parts | None, names: Sequence[str])
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(printable, names[:5])) + (", ..." if len(names) > 5 else "")
+    return listed(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _classes(found: GraphStatistics) -> str:
@@ -130,16 +132,17 @@ def _split(num_nodes: int, parts: _Parts) -> str:
 
 
 def _bars(title: str, counts: list[tuple[str, int]], parts: _Parts) -> list[str]:
-    shown = counts[:_MOST_CLASSES]
+    some = counts[:_MOST_CLASSES]
+    shown = [(shortened(printable(name), _MOST_NAME), count) for name, count in some]
+    width = max(_LEAST_NAME, *(len(name) for name, _ in shown)) + 1
     largest = max(count for _, count in shown) or 1
     total = sum(count for _, count in counts)
-    lines = [f"{title:<15}{'nodes':>10}{'share':>9}" + "".join(f"{part:>9}" for part in parts)]
+    lines = [f"{title:<{width}}{'nodes':>10}{'share':>9}" + "".join(f"{part:>9}" for part in parts)]
     for number, (name, count) in enumerate(shown):
         of_parts = "".join(f"{sizes[number]:>9,}" for sizes in parts.values())
         bar = "#" * round(_WIDEST_BAR * count / largest)
         lines.append(
-            f"{printable(name[:14]):<15}{count:>10,}{100 * count / total:>7.1f} %{of_parts} "
-            f"{bar}".rstrip()
+            f"{name:<{width}}{count:>10,}{100 * count / total:>7.1f} %{of_parts} {bar}".rstrip()
         )
     if len(shown) < len(counts):
         lines.append(f"... and {len(counts) - len(shown)} more")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._output_files import check_output_file
 from qgnn_lightning.report import read_run, render_page
 from qgnn_lightning.storage import atomic_path
 
@@ -51,8 +52,7 @@ def run_report(arguments: list[str]) -> None:
     output: Path = options.output
     if output.suffix not in _SUFFIXES:
         raise UsageError(f"-o/--output must end in {' or '.join(_SUFFIXES)}, got {output.name!r}")
-    if not output.parent.is_dir():
-        raise UsageError(f"-o/--output: there is no folder {output.parent}")
+    check_output_file("-o/--output", output)
     page = render_page([read_run(path) for path in options.runs]).encode(errors="replace")
     with atomic_path(output) as file:
         file.write_bytes(page)

@@ -152,7 +152,7 @@ def _run(command: str, arguments: list[str], started: float) -> None:
     with loading("--quiet" in arguments):
         module = importlib.import_module(f"qgnn_lightning.cli.{name}")
     if command == "completion":
-        module.run_completion(arguments[1:], list(COMMANDS))
+        module.run_completion(arguments[1:], list(COMMANDS), _SUBCOMMANDS)
     elif command in _RUNNERS:
         getattr(module, function)(arguments[1:])
     else:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from qgnn_lightning.cli._errors import UsageError
 
@@ -74,6 +75,24 @@ def arguments_of(group: str) -> dict[str, ast.expr | None]:
     Args:
         group: ``model``, ``data`` or ``trainer``.
     """
+    arguments = _init_of(group).args
+    given = [*arguments.args[1:], *arguments.kwonlyargs]
+    return {argument.arg: argument.annotation for argument in given}
+
+
+def defaults_of(group: str) -> dict[str, Any]:
+    """The values that the arguments of the class of a group have by default, from its source.
+
+    Args:
+        group: ``model`` or ``data``, whose defaults are numbers, texts and the like.
+    """
+    arguments = _init_of(group).args
+    names = [argument.arg for argument in arguments.args[-len(arguments.defaults) :]]
+    values = map(ast.literal_eval, arguments.defaults)
+    return dict(zip(names, values, strict=True))
+
+
+def _init_of(group: str) -> ast.FunctionDef:
     package, module, name = _CLASSES[group]
     spec = find_spec(package)
     assert spec is not None
@@ -85,5 +104,4 @@ def arguments_of(group: str) -> dict[str, ast.expr | None]:
         for one in next(classes).body
         if isinstance(one, ast.FunctionDef) and one.name == "__init__"
     )
-    given = [*init.args.args[1:], *init.args.kwonlyargs]
-    return {argument.arg: argument.annotation for argument in given}
+    return init

@@ -14,7 +14,7 @@ from qgnn_lightning.cli._stored_arguments import (
     model_arguments,
     trained_classes,
 )
-from qgnn_lightning.cli._terminal import printable
+from qgnn_lightning.cli._terminal import listed
 from qgnn_lightning.data import TrainedClasses
 from qgnn_lightning.deploy import (
     Part,
@@ -59,7 +59,7 @@ def print_packed_parts(path: Path) -> None:
     network = load_packed(path)
     print(parts_table(_with_header(describe_packed(network), path)))
     if network.class_names is not None:
-        print(f"classes: {', '.join(map(printable, network.class_names))}")
+        print(f"classes: {listed(network.class_names)}")
 
 
 def print_parts(path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._loading import loading
+from qgnn_lightning.cli._output_files import check_output_file
 
 PACKED_SUFFIX = ".safetensors"
 
@@ -25,8 +26,7 @@ def run_export(arguments: list[str]) -> None:
     output: Path = options.output
     if output.suffix != PACKED_SUFFIX:
         raise UsageError(f"-o/--output must end in {PACKED_SUFFIX}, got {output.name!r}")
-    if not output.parent.is_dir():
-        raise UsageError(f"-o/--output: there is no folder {output.parent}")
+    check_output_file("-o/--output", output)
     with loading(quiet=False):
         from qgnn_lightning.cli._packed import write_packed
     write_packed(options.checkpoint, output)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._output_files import check_output_file
 from qgnn_lightning.run import prediction_writer
 
 
@@ -19,6 +19,7 @@ def add_predictions(parser: ArgumentParser, output: str | None, meaning: str) ->
         meaning: The same in words.
     """
     parser.add_argument(
+        "-o",
         "--output",
         type=str | None,
         default=output,
@@ -39,8 +40,7 @@ def check_output(path: Path) -> None:
 
     Raises:
         OptionError: If there is no format for its ending.
-        UsageError: If its folder is not there.
+        UsageError: If its folder is not there, or cannot be written to.
     """
     prediction_writer(path)
-    if not path.parent.is_dir():
-        raise UsageError(f"--output: there is no folder {path.parent}")
+    check_output_file("-o/--output", path)

@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Timer
 
 from qgnn_lightning.cli._command_line import CommandLine
+from qgnn_lightning.cli._output_files import check_output_file
 from qgnn_lightning.cli._packed import trained_network
 from qgnn_lightning.cli._processes import is_first
 from qgnn_lightning.cli._refusals import made_of_options, named_in_full
@@ -93,6 +94,8 @@ class Preparation(CommandLine):
             self._parser(self.subcommand).callback_keys.clear()
         if self._quiet or self._dry_run:
             kwargs["enable_progress_bar"] = False
+        if self.subcommand == "fit" and self._export_path is not None:
+            check_output_file("--export", self._export_path)
         plugins = self._get(self.config_init, "trainer")["plugins"] or []
         given = plugins if isinstance(plugins, list) else [plugins]
         files = CheckpointFiles() if self.subcommand == "fit" else TrainedNetworks()
@@ -119,6 +122,11 @@ class Preparation(CommandLine):
     @property
     def _dry_run(self) -> bool:
         return self.subcommand == "fit" and bool(self.options["dry_run"])
+
+    @property
+    def _export_path(self) -> Path | None:
+        given = self.options["export"]
+        return None if given is None else Path(given).expanduser()
 
     @property
     def _quiet(self) -> bool:
@@ -160,8 +168,8 @@ class Preparation(CommandLine):
             # An epoch over a large graph is long.
             often = self.options["data"]["batching"] != "full"
             callbacks += [self._best, LastCheckpoint(run.last, 1 if often else 25)]
-            if self.options["export"] is not None:
-                self._export = PackedExport(Path(self.options["export"]).expanduser())
+            if self._export_path is not None:
+                self._export = PackedExport(self._export_path)
                 callbacks.append(self._export)
         arguments: dict[str, Any] = {"callbacks": callbacks, "default_root_dir": str(run.path)}
         if wanted["logger"] in (None, True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qgnn_lightning.cli._experiment_name import OWN_FILES
 from qgnn_lightning.cli._missing_words import remark_on_missing
 from qgnn_lightning.data import (
     ColumnSizes,
@@ -15,8 +16,6 @@ from qgnn_lightning.data import (
 )
 from qgnn_lightning.quantization import make_precision
 
-#: Sources of files that nobody has prepared for a network yet.
-OWN_FILES = ("files", "npz", "npy")
 #: Eight bits keep what is a 500th of the range.
 _FEW_BITS = 4
 _NOTHING = "all features are 0: there is nothing to learn from"

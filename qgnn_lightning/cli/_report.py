@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qgnn_lightning.report import size_ratio
-from qgnn_lightning.run import TrainingPlan, Trial
+from qgnn_lightning.run import TrainingPlan, Trial, metric_text
 
 
 def _describe_network(summary: dict[str, Any]) -> str:
@@ -111,4 +111,4 @@ def metrics_table(metrics: dict[str, float]) -> str:
     Args:
         metrics: Value by name.
     """
-    return "\n".join(f"{name:<15}{value:.4f}" for name, value in metrics.items())
+    return "\n".join(f"{name:<15}{metric_text(name, value)}" for name, value in metrics.items())

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from qgnn_lightning.cli._experiment_name import experiment_name
 from qgnn_lightning.cli._processes import (
     announce_run_directory,
     announced_run_directory,
     check_run_directory_is_known,
     is_first,
 )
-from qgnn_lightning.cli._remarks import OWN_FILES
 from qgnn_lightning.run import RunDirectory, rewind
 
 
@@ -23,24 +22,8 @@ def experiment_folder(options: Mapping[str, Any]) -> Path:
     Args:
         options: The options of ``fit``.
     """
-    model = options["model"]
-    parts = [graph_name(options["data"]), model["architecture"], model["bits"]]
-    if model["architecture"] == "decoupled":
-        del parts[1]
     root = Path(options["trainer"]["default_root_dir"] or "runs").expanduser()
-    return root / re.sub(r"\W+", "_", "_".join(parts).lower())
-
-
-def graph_name(data: Mapping[str, Any]) -> str:
-    """What a graph is called: its name or its source, with the place of the user's own files.
-
-    Args:
-        data: The options of the data.
-    """
-    if data["source"] in OWN_FILES and data["root"]:
-        place = Path(data["root"]).expanduser().resolve().name.removesuffix(".npz")
-        return f"{data['source']} {place}"
-    return str(data["name"] or data["source"])
+    return root / experiment_name(options["data"], options["model"])
 
 
 def named_directory(options: Mapping[str, Any]) -> RunDirectory:

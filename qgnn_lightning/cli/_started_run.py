@@ -9,7 +9,7 @@ from typing import Any
 from qgnn_lightning.cli._agreement import check_agreement
 from qgnn_lightning.cli._config_files import read_config
 from qgnn_lightning.cli._errors import UsageError
-from qgnn_lightning.cli._run_place import graph_name
+from qgnn_lightning.cli._experiment_name import graph_name
 from qgnn_lightning.run import RunDirectory
 
 

@@ -15,7 +15,9 @@ from typing import Any, NoReturn
 
 from qgnn_lightning.cli._arguments import ArgumentParser
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._experiment_name import experiment_name
 from qgnn_lightning.cli._loading import loading
+from qgnn_lightning.cli._option_names import defaults_of
 from qgnn_lightning.provenance import num_cpus
 from qgnn_lightning.storage import CONFIG_FILE, remove_unfinished
 from qgnn_lightning.study import (
@@ -112,7 +114,11 @@ def seeds_parser() -> _Parser:
         "configuration says",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="by default runs/CONFIG_seeds"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="by default runs/CONFIG_seeds, without -c runs/DATA_BITS_seeds",
     )
     return parser
 
@@ -145,7 +151,7 @@ def _seeds_study(options: argparse.Namespace, typed: Options) -> Study:
         if splits and name in typed:
             raise StudyError(f"--{name} contradicts --splits, which sets it")
     base = merge(*(read_config(path) for path in options.config), typed)
-    name = _name_of(options.config[-1]) if options.config else "fit"
+    name = _name_of(options.config[-1]) if options.config else _name_without_config(typed)
     axes = {"split": splits} if splits else {}
     return Study(name, base, axes, parse_seeds(options.seeds))
 
@@ -157,6 +163,15 @@ def _name_of(config: Path) -> str:
     folder = config.resolve().parent
     numbered = folder.name.startswith("version_")
     return f"{folder.parent.name}_{folder.name}" if numbered else folder.name
+
+
+def _name_without_config(typed: Options) -> str:
+    """The name that the folder of such runs of ``qgnn fit`` has."""
+    data, model = (
+        {name: typed.get(f"{group}.{name}", one) for name, one in defaults_of(group).items()}
+        for group in ("data", "model")
+    )
+    return experiment_name(data, model)
 
 
 def _run(results: ResultFile, options: argparse.Namespace, keep: Path | None = None) -> None:

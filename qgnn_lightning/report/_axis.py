@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, cycle, takewhile
+from operator import mul
 from typing import Protocol
 
 _TARGET = 5
 _FEWEST = 3
+#: Steps of a logarithmic axis: each is a square root, of 10 and of 2, rounded.
+_HALVES_OF_10, _HALVES_OF_2 = (3.0, 10 / 3), (1.4, 2 / 1.4)
+#: Of ten, as a float.
+_LEAST_POWER = -307
 #: Least ratio of the ends of a logarithmic axis: what differs less lies close together.
 _LEAST_RATIO = 2.0
 
@@ -20,7 +26,7 @@ class Axis(Protocol):
         """Position of a number; ``None`` where it cannot be shown."""
 
     def ticks(self) -> list[float]:
-        """Round numbers on the axis."""
+        """Round numbers on the axis, equally far from each other."""
 
 
 @dataclass(frozen=True)
@@ -96,15 +102,25 @@ class LogAxis:
         return math.log(value / self.low) / math.log(self.high / self.low)
 
     def ticks(self) -> list[float]:
-        decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        for factors in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
-            all_ticks = [factor * 10.0**decade for decade in decades for factor in factors]
-            found = [tick for tick in all_ticks if self.low <= tick <= self.high]
-            if len(found) >= _FEWEST:
-                return found[:: math.ceil(len(found) / (_TARGET + 1))]
-        # Numbers so close that equal ratios are almost equal steps.
-        evenly = LinearAxis(self.low, self.high).ticks()
-        return [tick for tick in evenly if self.low <= tick <= self.high]
+        first, last = _decade(self.low), _decade(self.high)
+        found = self._rising(first, (10.0,))
+        found = found[:: math.ceil(len(found) / (_TARGET + 1)) or 1]
+        # Powers of 2 that 1, 10, 100 or the like is one of, where that is among them.
+        near = last / 8 if last / 8 <= self.low else first
+        for start, factors in ((first, _HALVES_OF_10), (near, (2.0,)), (near, _HALVES_OF_2)):
+            if len(found) < _FEWEST:
+                found = self._rising(start, factors)
+        return found
+
+    def _rising(self, start: float, factors: Sequence[float]) -> list[float]:
+        """Numbers on the axis, from one below it by factors that take turns."""
+        rising = accumulate(cycle(factors), mul, initial=start)
+        return [one for one in takewhile(self.high.__ge__, rising) if one >= self.low]
+
+
+def _decade(value: float) -> float:
+    """The greatest power of ten that is not above a number."""
+    return 10.0 ** max(math.floor(math.log10(value)), _LEAST_POWER)
 
 
 def _round_step(extent: float) -> float:

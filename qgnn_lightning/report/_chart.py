@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from qgnn_lightning.report._axis import Axis, LinearAxis, LogAxis, short
@@ -13,6 +13,9 @@ from qgnn_lightning.report._table import numbers_table
 #: Most points of a line that are drawn, and that carry a marker each; markers of longer lines.
 _MOST_POINTS, _MOST_MARKERS, _FEW_MARKERS = 400, 32, 10
 NUM_STYLES = 8
+#: Half the width of a point of its own, and what those below it have more of, each and in all.
+_POINT, _RING, _MOST_ROOM = 5.0, 3.0, 12.0
+_LOGARITHMIC = " (logarithmic)"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ def line_chart(
         if log and any(y > 0 for y in numbers)
         else (LinearAxis.around(numbers))
     )
+    if isinstance(y_axis, LogAxis):
+        frame = replace(frame, y_label=frame.y_label + _LOGARITHMIC)
     plane = Plane(LinearAxis.starting([x for line in lines for x in line.x]), y_axis)
     parts = [plane.axes(frame.x_label)]
     if band is not None:
@@ -78,21 +83,25 @@ def line_chart(
 def scatter_chart(frame: Frame, points: Sequence[tuple[str, float, float]]) -> str:
     """A chart of named points with a logarithmic horizontal axis.
 
+    Of points at the same place, the earlier ones are larger and behind the later ones.
+
     Args:
         frame: What it says.
         points: Name, horizontal and vertical position of each.
     """
     x_axis = LogAxis.around([x for _, x, _ in points])
     plane = Plane(x_axis, LinearAxis.around([y for _, _, y in points]))
+    places = [(plane.across(x), plane.down(y) or 0) for _, x, y in points]
     marks = (
-        _marker(plane.across(x), plane.down(y) or 0, style, 6)
-        for style, (_, x, y) in enumerate(points)
+        _marker(*place, style, size)
+        for style, (place, size) in enumerate(zip(places, _nested(places), strict=True))
     )
     summary = "; ".join(f"{name}: {short(x)} {frame.x_label}, {short(y)}" for name, x, y in points)
     legend = _legend([Line(name, [x], [y]) for name, x, y in points])
     rows = [[name, f"{x:,.0f}", f"{y:.1f}"] for name, x, y in points]
     table = numbers_table(["run", frame.x_label, frame.y_label], rows)
-    return _figure(frame, plane.axes(frame.x_label) + "".join(marks), summary, legend, table)
+    drawing = f'{plane.axes(frame.x_label + _LOGARITHMIC)}<g class="apart">{"".join(marks)}</g>'
+    return _figure(frame, drawing, summary, legend, table)
 
 
 def bar_chart(frame: Frame, bars: Sequence[tuple[str, float, str]]) -> str:
@@ -118,6 +127,16 @@ def bar_chart(frame: Frame, bars: Sequence[tuple[str, float, str]]) -> str:
     rows = [[name, f"{value:.1f}", label] for name, value, label in bars]
     table = numbers_table([frame.x_label, frame.y_label, "nodes"], rows)
     return _figure(frame, "".join(parts), summary, "", table)
+
+
+def _nested(places: Sequence[tuple[float, float]]) -> list[float]:
+    """Sizes of points, such that those at the same place surround each other."""
+    above = [
+        sum(max(abs(left - x), abs(top - y)) < _POINT for x, y in places[number + 1 :])
+        for number, (left, top) in enumerate(places)
+    ]
+    step = min(_RING, _MOST_ROOM / max(*above, 1))
+    return [_POINT + step * number for number in above]
 
 
 def _thinned(line: Line) -> Line:

@@ -11,13 +11,14 @@ from qgnn_lightning.report._table import numbers_table
 
 #: What is looked for comes first: a narrow screen shows the left of the table.
 _HEADER = (
-    "run", "test accuracy", "bytes", "beside float32", "bits", "validation", "training [s]", "data"
+    "run", "test accuracy", "codes, scales, biases [bytes]", "beside float32", "bits", "validation",
+    "training [s]", "data"
 )  # fmt: skip
 _NOTE = (
     "Accuracies are those of the network of the best epoch. Bits are those of the quantized "
-    "stages, 32 is full precision. Bytes are those of codes, scales and biases, which every "
-    "network has; the header and the padding of a packed file come on top. Beside float32: against "
-    "the same weights in full precision."
+    "stages, 32 is full precision. Codes, scales and biases are what every network has; the header "
+    "and the padding of a packed file come on top, each run below says how many bytes. Beside "
+    "float32: against the same weights in full precision."
 )
 
 
@@ -57,7 +58,12 @@ def _accuracy_against_size(runs: Sequence[RunRecord]) -> str:
         for run in runs
         if run.results is not None
     ]
-    frame = Frame("Accuracy against size", "bytes of codes, scales and biases", "test accuracy [%]")
+    frame = Frame(
+        "Accuracy against size",
+        "bytes of codes, scales and biases",
+        "test accuracy [%]",
+        "Runs at the same place surround each other.",
+    )
     return scatter_chart(frame, points) if points else ""
 
 

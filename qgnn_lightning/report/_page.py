@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 from qgnn_lightning.report._comparison import comparison
+from qgnn_lightning.report._run_names import told_apart
 from qgnn_lightning.report._run_record import RunRecord
 from qgnn_lightning.report._sections import run_section
 
@@ -44,6 +46,7 @@ figure { flex: 1 1 min(100%, 22rem); margin: 0; padding: .75rem;
 .chart .under, .chart .small { text-anchor: middle; } .chart .small { font-size: 11px; }
 .grid { stroke: var(--edge); stroke-width: .7; } .axis { stroke: var(--muted); }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; } .bar { fill: var(--c0); }
+.apart .mark { stroke: var(--raised); }
 .band { fill: var(--c0); opacity: .13; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .125rem 1rem; margin: .25rem 0;
   padding: 0; font-size: .8125rem; } .legend li { overflow-wrap: anywhere; }
@@ -99,6 +102,8 @@ def render_page(runs: Sequence[RunRecord]) -> str:
     Args:
         runs: The runs, in the order in which they appear.
     """
+    shown = told_apart([run.names for run in runs])
+    runs = [replace(run, names=(name,)) for run, name in zip(runs, shown, strict=True)]
     anchors = [f"run-{number}" for number in range(1, len(runs) + 1)]
     sections = [run_section(run, anchor) for run, anchor in zip(runs, anchors, strict=True)]
     links = ""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from qgnn_lightning.report._curves import Curve, read_curves
 from qgnn_lightning.report._numbers import count, finite, number, share
+from qgnn_lightning.report._run_names import run_names
 from qgnn_lightning.report._run_place import ReportError, check_is_run
 from qgnn_lightning.storage import (
     CONFIG_FILE,
@@ -115,9 +116,6 @@ class Results:
         seconds: How long the training took.
         bits: Bits of the quantized stages, once where they are the same.
         accuracy: On ``train``, ``val`` and ``test``, from 0 to 1.
-        packed: What ``packed_bytes`` is the size of.
-        packed_bytes: Size of the packed file; of its codes, scales and biases alone, where the run
-            did not note it.
         content_bytes: Size of codes, scales and biases: what any network has, packed or not.
         float32_bytes: Size of its weights in full precision.
         facts: Everything else that is shown, by name.
@@ -131,8 +129,6 @@ class Results:
     seconds: float
     bits: str
     accuracy: Mapping[str, float]
-    packed: str
-    packed_bytes: int
     content_bytes: int
     float32_bytes: int
     facts: Mapping[str, str]
@@ -145,7 +141,7 @@ class RunRecord:
     """A run as its directory has it.
 
     Args:
-        name: What it is called in the report.
+        names: What it may be called in a report, the shortest first.
         config: Text of its configuration.
         results: Its results, or ``None`` where it has not ended.
         evaluation: Its test nodes, or ``None`` where they were not recorded.
@@ -153,12 +149,17 @@ class RunRecord:
         curves: Numbers by epoch, counted from 1, by tag.
     """
 
-    name: str
+    names: tuple[str, ...]
     config: str
     results: Results | None
     evaluation: Evaluation | None
     snapshots: Mapping[str, list[Snapshot]] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What it is called, unless another run is called the same."""
+        return self.names[0]
 
 
 def read_run(path: Path) -> RunRecord:
@@ -172,14 +173,11 @@ def read_run(path: Path) -> RunRecord:
         ReportError: If a file in it is damaged.
     """
     check_is_run(path)
-    absolute = path.absolute()
-    name = absolute.name
-    if name.startswith("version_"):
-        name = f"{absolute.parent.name}/{name}"
+    results = _optional(path / RESULTS_FILE, _results)
     return RunRecord(
-        name=name,
+        names=run_names(path, None if results is None else results.data.get("Split")),
         config=(path / CONFIG_FILE).read_text(encoding="utf-8", errors="replace"),
-        results=_optional(path / RESULTS_FILE, _results),
+        results=results,
         evaluation=_optional(path / EVALUATION_FILE, _evaluation),
         snapshots=_optional(path / DIAGNOSTICS_FILE, _snapshots) or {},
         curves=read_curves(path),
@@ -210,7 +208,10 @@ def _results(text: str) -> Results:
         f"{number(seconds['total']):.1f} s with starting and testing",
         "Seed": str(count(found["seed"])),
     }
-    content, file = found["size_bytes"]["packed"], found["size_bytes"].get("file")
+    content, file = count(found["size_bytes"]["packed"]), found["size_bytes"].get("file")
+    if file is not None:
+        more = f"{count(file) - content:,} of them header and padding"
+        facts["Packed file"] = f"{count(file):,} bytes, {more}"
     return Results(
         data=_data(found),
         best_epoch=count(found["best_epoch"]) + 1,
@@ -218,9 +219,7 @@ def _results(text: str) -> Results:
         seconds=number(seconds["fit"]),
         bits=", ".join(map(str, dict.fromkeys(bits.values()))) or "32",
         accuracy={split: share(found["accuracy"][split]) for split in ("train", "val", "test")},
-        packed="Codes, scales, biases" if file is None else "Packed file",
-        packed_bytes=count(content if file is None else file),
-        content_bytes=count(content),
+        content_bytes=content,
         float32_bytes=count(found["size_bytes"]["float32"]),
         facts=facts,
         series={
@@ -234,10 +233,11 @@ def _results(text: str) -> Results:
 def _data(results: Mapping[str, Any]) -> dict[str, str]:
     """The graph of a run; of a run that did not note its sizes, what its options call it."""
     found = results.get("data")
+    options = results.get("config", {}).get("data", {})
+    split = {"Split": str(options["split"])} if options.get("split") else {}
     if found is None:
-        options = results.get("config", {}).get("data", {})
         words = [str(options[name]) for name in ("source", "name") if options.get(name)]
-        return {"Data": " ".join(words) or "not recorded"}
+        return {"Data": " ".join(words) or "not recorded", **split}
     kind = "directed" if found["directed"] else "undirected"
     return {
         "Data": str(found["title"]),
@@ -245,6 +245,7 @@ def _data(results: Mapping[str, Any]) -> dict[str, str]:
         "Edges": f"{count(found['num_edges']):,} {kind}",
         "Features": f"{count(found['num_features']):,}",
         "Classes": f"{count(found['num_classes']):,}",
+        **split,
     }
 
 

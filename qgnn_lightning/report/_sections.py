@@ -62,8 +62,8 @@ def _facts(run: RunRecord) -> str:
         "Test accuracy": f"{100 * found.accuracy['test']:.1f} %",
         "Validation": f"{100 * found.accuracy['val']:.1f} %",
         "Training": f"{100 * found.accuracy['train']:.1f} %",
-        found.packed: f"{found.packed_bytes:,} bytes",
-        "Packed file beside float32": size_ratio(found.packed_bytes, found.float32_bytes),
+        "Codes, scales, biases": f"{found.content_bytes:,} bytes",
+        "Beside float32": size_ratio(found.content_bytes, found.float32_bytes),
     }
     return (
         f'<div class="tiles">{facts_list(tiles)}</div><p class="unit">{tested}</p>'

@@ -16,7 +16,7 @@ from qgnn_lightning.run._memory import check_memory, named_memory
 from qgnn_lightning.run._packed_export import PackedExport
 from qgnn_lightning.run._plan import TrainingPlan, plan_training
 from qgnn_lightning.run._predictions import prediction_writer, write_predictions
-from qgnn_lightning.run._progress import EpochProgress
+from qgnn_lightning.run._progress import EpochProgress, metric_text
 from qgnn_lightning.run._random_state import RandomState
 from qgnn_lightning.run._results import (
     environment,
@@ -58,6 +58,7 @@ __all__ = [
     "heeding_requeuing",
     "ignore_requeuing",
     "make_blueprint",
+    "metric_text",
     "named_memory",
     "network_summary",
     "packed_size",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,18 +20,13 @@ class PackedExport(Callback):
         path: The file, ends in ``.safetensors``.
 
     Raises:
-        ValueError: If the name is wrong, or there is no such folder.
-        PermissionError: If the folder cannot be written to.
+        ValueError: If the name is wrong.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         if path.suffix != ".safetensors":
             raise ValueError(f"export must end in .safetensors, got {path.name!r}")
-        if not path.parent.is_dir():
-            raise ValueError(f"export: there is no folder {path.parent}")
-        if not os.access(path.parent, os.W_OK):
-            raise PermissionError(f"export: the folder {path.parent} cannot be written to")
         self.path = path
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -60,7 +60,19 @@ class EpochProgress(ProgressBar):
             self._draw("")
 
 
+def metric_text(name: str, value: float) -> str:
+    """A metric as it is shown: an accuracy in percent, a loss with four decimals.
+
+    Args:
+        name: Its name, such as ``test/accuracy``.
+        value: The number.
+    """
+    return f"{100 * value:.1f} %" if name.endswith("/accuracy") else f"{value:.4f}"
+
+
 def _describe(trainer: Trainer) -> str:
     metrics = trainer.callback_metrics
-    shown = ", ".join(f"{name} {metrics[name]:.4f}" for name in _SHOWN if name in metrics)
+    shown = ", ".join(
+        f"{name} {metric_text(name, float(metrics[name]))}" for name in _SHOWN if name in metrics
+    )
     return f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {shown}"

@@ -198,7 +198,7 @@ WRONG = {
     "edges": (["propagate", "--num_nodes=5", "--num_edges=9"], "--num_edges must be in 1..5"),
     "candidate": ([*PROPAGATE, "--candidates", "int3"], "--candidates must match one of"),
     "plot": ([*PROPAGATE, "--plot=a.gif"], "--plot must end in .png, .svg, .pdf, got a.gif"),
-    "folder": ([*PROPAGATE, "--json=no/such/a.json"], "--json must be a file in a folder"),
+    "folder": ([*PROPAGATE, "--json=no/such/a.json"], "--json: there is no folder no/such"),
     "no checkpoint": ([*MODEL, "--ckpt=none.ckpt"], "--ckpt must be a file, there is none at"),
     "no packed": ([*MODEL, "--packed=none"], "--packed must be a file, there is none at none"),
     "two networks": ([*MODEL, "--packed=a", "--ckpt=b"], "not allowed with"),

@@ -173,9 +173,11 @@ def test_columns_of_very_different_size_are_remarked(qgnn, folder):
         for bits, concerned in (("int2", True), ("int8", False)):
             outcome = qgnn("fit", *source, f"--model.bits={bits}")
             assert outcome.code == 0, outcome.err
-            assert ("note           columns of the features differ" in outcome.out) == (
-                remarked and concerned
-            )
+            note = "note           columns of the features differ"
+            assert (note in outcome.out) == (remarked and concerned)
+            dry = qgnn("fit", *source, f"--model.bits={bits}", "--dry_run").out
+            assert (note in dry) == (remarked and concerned)
+            assert dry.endswith("dry run: nothing was kept or written\n")
 
 
 def test_huge_features_are_remarked_and_named_where_a_training_fails(qgnn, folder):

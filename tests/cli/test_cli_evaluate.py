@@ -37,7 +37,7 @@ def test_the_accuracy_of_a_checkpoint_on_its_own_data(
     assert outcome.code == 0
     assert outcome.err == ""
     accuracy = json.loads((trained / "results.json").read_text())["accuracy"][split]
-    assert f"{split}/accuracy{'':{15 - len(split) - 9}}{accuracy:.4f}" in outcome.out
+    assert f"{split}/accuracy{'':{15 - len(split) - 9}}{100 * accuracy:.1f} %\n" in outcome.out
     assert not any(tmp_path.iterdir())
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -82,14 +83,20 @@ def test_every_part_is_there(page):
         assert fact in text
 
 
-def test_the_size_is_that_of_the_file_where_the_run_noted_it(tmp_path):
-    noted = RESULTS | {"size_bytes": {"packed": 1000, "float32": 8000, "file": 4000}}
-    text = "".join(
-        Outline(render_page([read_run(write_run(tmp_path / "run", results=noted))])).texts
-    )
-    assert "Packed file4,000 bytes" in text
-    assert "2.0x smaller" in text
-    assert "Codes, scales, biases" not in text
+def test_table_card_and_chart_of_a_run_tell_one_size_and_one_comparison(tmp_path):
+    noted = RESULTS | {"size_bytes": {"packed": 1000, "float32": 8000, "file": 9000}}
+    run = read_run(write_run(tmp_path / "run", results=noted))
+    page = render_page([run, run])
+    cards = "<dt>Codes, scales, biases</dt><dd>1,000 bytes</dd></div>"
+    cards += "<div><dt>Beside float32</dt><dd>8.0x smaller</dd>"
+    assert page.count(cards) == 2
+    header, row = re.findall(r"<tr><th.*?</tr>", page)[:2]
+    assert header.split("</th>")[2:4] == [
+        '<th scope="col">codes, scales, biases [bytes]', '<th scope="col">beside float32'
+    ]  # fmt: skip
+    assert "<td>1,000</td><td>8.0x smaller</td>" in row
+    assert set(re.findall(r"[\d.]+x (?:smaller|larger)", page)) == {"8.0x smaller"}
+    assert page.count("<dt>Packed file</dt><dd>9,000 bytes, 8,000 of them header and p") == 2
 
 
 def test_runs_are_compared(two):
@@ -314,6 +321,35 @@ def test_numbers_close_together_have_ticks_that_can_be_told_apart(low, ratio):
     assert 2 <= len(ticks) <= 12
     assert len({short(tick) for tick in ticks}) == len(ticks)
     assert all(0 <= axis.place(tick) <= 1 for tick in ticks)
+
+
+@given(st.floats(1e-6, 1e9), st.floats(1, 1e12))
+def test_the_ticks_of_a_logarithmic_axis_are_equally_far_from_each_other(low, ratio):
+    axis = LogAxis.around([low, low * ratio])
+    places = [axis.place(tick) for tick in axis.ticks()]
+    steps = [end - start for start, end in pairwise(places)]
+    assert max(steps) <= 1.1 * min(steps)  # 3 is not quite the square root of 10
+
+
+def test_a_logarithmic_axis_says_so():
+    scatter = scatter_chart(Frame("T", "bytes", "y"), [("a", 1, 1), ("b", 9, 2)])
+    assert ">bytes (logarithmic)</text>" in scatter
+    for log, unit in ((True, "joule (logarithmic)"), (False, "joule")):
+        chart = line_chart(Frame("T", "x", "joule"), [Line("a", [0, 1], [1, 9])], log=log)
+        assert f'<p class="unit">{unit}</p>' in chart
+
+
+def test_points_at_the_same_place_surround_each_other():
+    at_one_place = [(str(number), 1000.0, 80.0) for number in range(8)]
+    chart = scatter_chart(Frame("T", "x", "y"), [*at_one_place, ("apart", 4000.0, 90.0)])
+    marks = re.search(r'<g class="apart">(.*?)</g>', chart)[1]
+    radii = [float(size) for size in re.findall(r' r="([\d.]+)"', marks)]
+    halves = [float(size) / 2 for size in re.findall(r' width="([\d.]+)"', marks)]
+    assert (len(radii), len(halves)) == (3, 2)  # the form follows the number of the point
+    assert radii[0] > halves[0] > radii[1] > halves[1] > radii[2] == 5
+    assert radii[0] <= 18  # the room above the highest number
+    near = scatter_chart(Frame("T", "x", "y"), [("a", 1000.0, 80.0), ("b", 1001.0, 80.0)])
+    assert float(re.search(r' r="([\d.]+)"', near)[1]) > 5
 
 
 @given(st.floats(1e-3, 1e9))

@@ -26,6 +26,7 @@ def test_names_of_the_files_are_those_of_the_run(tmp_path):
 def test_a_run_is_read(tmp_path):
     run = read_run(write_run(tmp_path / "cora" / "version_3"))
     assert run.name == "cora/version_3"
+    assert run.names[1] == f"{tmp_path.name}/cora/version_3"
     assert run.results is not None
     assert run.results.accuracy == RESULTS["accuracy"]
     assert run.results.bits == "2, 4"

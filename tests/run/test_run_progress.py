@@ -45,7 +45,7 @@ def test_without_a_terminal_a_line_every_ten_seconds(clock, capsys):
     assert captured.out == ""
     lines = captured.err.splitlines()
     assert len(lines) == 5
-    assert lines[0] == "epoch 10/50: train/loss 1.2500, val/accuracy 0.5000"
+    assert lines[0] == "epoch 10/50: train/loss 1.2500, val/accuracy 50.0 %"
 
 
 def test_a_terminal_is_redrawn_at_most_twice_a_second(clock, capsys, monkeypatch):

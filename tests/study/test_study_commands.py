@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ import torch
 from study_cases import read
 
 from qgnn_lightning.cli import main
+from qgnn_lightning.cli._option_names import defaults_of
+from qgnn_lightning.data import GraphDataModule
+from qgnn_lightning.lightning_module import NodeClassifier
 
 _PROJECT = Path(__file__).parents[2]
 _SMALL = {
@@ -103,6 +107,29 @@ def test_the_options_of_a_run_are_called_after_its_folder(config, name, capsys):
     assert main(["seeds", "-c", config, "--seeds", "1", "--dry_run"]) == 0
     assert capsys.readouterr().out == f"{name}: 1 run, 0 finished, 1 to do\n"
     assert Path(f"runs/{name}_seeds").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ([], "digits_int2"),
+        (["--data.source", "files", "--data.root", "some/gs"], "files_gs_int2"),
+        (["--data.source=files", "--data.root=g7", "--model.bits=int4"], "files_g7_int4"),
+        (["--model.architecture=gcn", "--model.bits", "float32"], "digits_gcn_float32"),
+    ],
+)
+def test_without_a_configuration_seeds_are_called_after_data_and_bits_as_runs_are(
+    words, name, capsys
+):
+    assert main(["seeds", *words, "--seeds", "3", "--dry_run"]) == 0
+    assert capsys.readouterr().out == f"{name}: 3 runs, 0 finished, 3 to do\n"
+    assert Path(f"runs/{name}_seeds").is_dir()
+
+
+def test_the_defaults_in_the_source_are_those_of_the_classes():
+    for group, kind in (("data", GraphDataModule), ("model", NodeClassifier)):
+        parameters = signature(kind).parameters
+        assert defaults_of(group) == {name: one.default for name, one in parameters.items()}
 
 
 def test_a_failing_cell_gives_code_1_and_its_error(capsys):
