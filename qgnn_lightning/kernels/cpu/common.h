@@ -91,7 +91,8 @@ enum Mode { kAny, kInput, kDirect, kLast, kDeltaInput, kFirstDelta, kDelta, kLas
 struct Step {
   const QgnnPropagation* call;
   int64_t index;              // k, or -1: quantize the input only
-  int64_t num_entries, capacity, carried_row;
+  int64_t num_entries;
+  int64_t capacity, carried_row;  // codes of a row, and what it carries, see carried_row()
   bool ragged, last;
   const uint8_t* codes;       // codes of step k
   uint8_t* next;              // codes of step k + 1, nullptr in the last step
