@@ -134,7 +134,7 @@ def _split(num_nodes: int, parts: _Parts) -> str:
 def _bars(title: str, counts: list[tuple[str, int]], parts: _Parts) -> list[str]:
     some = counts[:_MOST_CLASSES]
     shown = [(shortened(printable(name), _MOST_NAME), count) for name, count in some]
-    width = max(_LEAST_NAME, *(len(name) for name, _ in shown)) + 1
+    width = max([_LEAST_NAME, *(len(name) for name, _ in shown)]) + 1
     largest = max(count for _, count in shown) or 1
     total = sum(count for _, count in counts)
     lines = [f"{title:<{width}}{'nodes':>10}{'share':>9}" + "".join(f"{part:>9}" for part in parts)]

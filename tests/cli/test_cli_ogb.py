@@ -38,7 +38,7 @@ def test_fit_test_predict_and_packed_predict(qgnn, options, tmp_path):
     accuracy = json.loads(Path("run/results.json").read_text())["accuracy"]["test"]
     outcome = qgnn("test", "--ckpt_path", best, *options)
     assert outcome.code == 0, outcome.err
-    assert f"{accuracy:.4f}" in outcome.out
+    assert f"{100 * accuracy:.1f} %\n" in outcome.out
     assert qgnn("predict", "--ckpt_path", best, *options, "--output=one.csv").code == 0
     assert qgnn("export", best, "-o", "m.safetensors").code == 0
     outcome = qgnn("predict", "--packed", "m.safetensors", *options, "--output=two.csv")

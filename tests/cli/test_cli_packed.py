@@ -39,8 +39,8 @@ def test_packed_accuracies_are_those_in_the_results_of_the_run(qgnn, trained, pa
     outcome = qgnn("test", "--packed", str(packed), *DATA)
     assert outcome.code == 0, outcome.err
     accuracy = json.loads((trained / "results.json").read_text())["accuracy"]
-    expected = {f"{part}/accuracy": f"{accuracy[part]:.4f}" for part in ("test", "val")}
-    assert dict(line.split() for line in outcome.out.splitlines()) == expected
+    expected = {f"{part}/accuracy": f"{100 * accuracy[part]:.1f} %" for part in ("test", "val")}
+    assert dict(line.split(None, 1) for line in outcome.out.splitlines()) == expected
 
 
 @pytest.mark.parametrize("command", ["test", "predict"])

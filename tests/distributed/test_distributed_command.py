@@ -45,7 +45,7 @@ def test_one_run_with_one_voice(tmp_path):
     best = f"--ckpt_path={run / 'checkpoints' / 'best.ckpt'}"
     code, out, err = _finish(start(tmp_path, "test", best, "--data.cache_dir=cache"))
     assert code == 0, err
-    assert f"{results['accuracy']['test']:.4f}" in out
+    assert f"{100 * results['accuracy']['test']:.1f} %" in out
 
 
 def _child(parent: int) -> int:
