@@ -35,9 +35,7 @@ def check_graph(arguments: list[str]) -> None:
         with quiet(), named_in_full(options):
             data = make_data(parser, options)
             data.prepare_data()
-            graph = data.read()
-            drawn = graph.split is not None or options.data.split == "random"
-            split = data.choose_split(graph) if drawn else None
+            graph, split = data.read_to_describe()
     except UsageError as error:
         typed = "--data.root" if options.path is None else "PATH"
         raise UsageError(str(error).replace("--data.root", typed)) from error

@@ -52,6 +52,8 @@ def _remarks(found: GraphStatistics, parts: _Parts | None, names: Sequence[str])
     remarks = []
     if not names:
         remarks.append("no label is known: enough for qgnn predict, not to train or to test")
+    if parts is not None:
+        remarks += _remarks_on_split(found, parts, names)
     if not found.num_edges:
         remarks.append("there are no edges: nothing is learned from neighbours")
     if found.directed:
@@ -68,14 +70,19 @@ def _remarks(found: GraphStatistics, parts: _Parts | None, names: Sequence[str])
     empty = remark_on_classes(found.class_sizes)
     if empty is not None:
         remarks.append(empty)
-    if parts is not None:
-        sizes = zip(names, found.class_sizes, parts["train"], strict=True)
-        lost = [name for name, size, trained in sizes if size and not trained]
-        if lost:
-            remarks.append(f"classes without a training node are never learned: {_listed(lost)}")
     if found.column_sizes is not None:
         remarks += remarks_on_columns(found.column_sizes, few_bits=True)
     return list(map(note, remarks))
+
+
+def _remarks_on_split(found: GraphStatistics, parts: _Parts, names: Sequence[str]) -> list[str]:
+    empty = [part for part in ("train", "val") if not sum(parts[part])]
+    if empty:
+        lacks = " and no ".join(empty)
+        return [f"the split has no {lacks} node: enough for qgnn test, not to train"]
+    sizes = zip(names, found.class_sizes, parts["train"], strict=True)
+    lost = [name for name, size, trained in sizes if size and not trained]
+    return [f"classes without a training node are never learned: {_listed(lost)}"] if lost else []
 
 
 def _listed(names: Sequence[str]) -> str:

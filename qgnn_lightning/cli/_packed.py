@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qgnn_lightning.cli._errors import UsageError
-from qgnn_lightning.cli._report import beside_float32
+from qgnn_lightning.cli._report import content_size
 from qgnn_lightning.cli._stored_arguments import (
     check_network,
     load_checkpoint,
@@ -27,7 +27,7 @@ from qgnn_lightning.deploy import (
 )
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.nn import GraphNetwork
-from qgnn_lightning.run import file_size, float32_size
+from qgnn_lightning.run import file_size, float32_size, packed_size
 
 
 def write_packed(checkpoint: Path, output: Path) -> None:
@@ -46,8 +46,8 @@ def write_packed(checkpoint: Path, output: Path) -> None:
     except ValueError as error:
         raise UsageError(f"checkpoint {checkpoint}: {error}") from error
     save_packed(freeze(network, classes.names), output)
-    size = output.stat().st_size
-    print(f"{output}: {size:,} bytes, {beside_float32(size, float32_size(network))}")
+    content = content_size(packed_size(network), float32_size(network))
+    print(f"{output}: {output.stat().st_size:,} bytes: {content}")
 
 
 def print_packed_parts(path: Path) -> None:

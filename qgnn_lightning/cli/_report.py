@@ -46,19 +46,19 @@ def _size(summary: dict[str, Any], file: int | None, besides: str = "") -> str:
     if all(number == 32 for number in summary["bits"].values()):
         return f"{float32:,} bytes of weights and biases, in float32"
     if file is None:
-        return f"{packed:,} bytes (codes, scales and biases), {beside_float32(packed, float32)}"
-    header = f", its header and padding take {file - packed:,} of them" if file > float32 else ""
-    return f"{file:,} bytes as a packed file{besides}, {beside_float32(file, float32)}{header}"
+        return content_size(packed, float32)
+    return f"{file:,} bytes as a packed file{besides}: {content_size(packed, float32)}"
 
 
-def beside_float32(size: int, float32: int) -> str:
-    """How much smaller or larger a network is than its weights in full precision.
+def content_size(size: int, float32: int) -> str:
+    """How large a network is without the header of a file, beside its weights in full precision.
 
     Args:
-        size: Its bytes.
+        size: Bytes of codes, scales and biases.
         float32: Bytes of the weights and biases in full precision.
     """
-    return f"{size_ratio(size, float32)} than float32 ({float32:,})"
+    ratio = size_ratio(size, float32)
+    return f"{size:,} bytes of codes, scales and biases, {ratio} than float32 ({float32:,})"
 
 
 def plan_table(plan: TrainingPlan, epochs: int | None, trial: Trial, place: str) -> str:

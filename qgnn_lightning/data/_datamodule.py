@@ -280,6 +280,16 @@ class GraphDataModule(LightningDataModule):
         """
         return self._reader.read()
 
+    def read_to_describe(self) -> tuple[RawGraph, Split | None]:
+        """Read and check a graph and its split, if it has one.
+
+        They may be good for less than a training: without labels, or with test nodes only.
+
+        Raises:
+            GraphDataError: If they cannot be read or are not valid.
+        """
+        return self._reader.read_to_describe()
+
     def choose_split(self, raw: RawGraph) -> Split:
         """The split that came with a graph, or the one that is drawn.
 

@@ -54,14 +54,24 @@ class GraphReader:
     normalize_features: bool
 
     def read(self) -> RawGraph:
-        """Read and check the graph as its source has it; it may be one to predict on.
+        """Read and check the graph as its source has it.
 
         Raises:
             GraphDataError: If the graph cannot be read or is not valid.
         """
-        raw = _checked(self.source.load())
+        return _checked(self.source.load())
+
+    def read_to_describe(self) -> tuple[RawGraph, Split | None]:
+        """Read and check a graph and its split, if it has one, whatever they are good for.
+
+        Raises:
+            GraphDataError: If they cannot be read or are not valid.
+        """
+        raw = _checked(self.source.load_to_describe())
         check_known_classes(raw.y, self.title)
-        return raw
+        if raw.split is None and self.split == "public":
+            return raw, None
+        return raw, self.choose_split(raw, TESTED_PARTS)
 
     def load(self, classes: TrainedClasses | None) -> ReadGraph:
         """Read the graph and its split.

@@ -49,7 +49,7 @@ class LinearAxis:
         if low == high == 0:
             high = 1.0
         elif low == high:
-            low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
+            low, high = low - 0.1 * abs(low), high + 0.1 * abs(high)
         step = 0.0
         while step != (step := _round_step(high - low)):  # a wider axis may need longer steps
             low, high = math.floor(low / step) * step, math.ceil(high / step) * step

@@ -88,6 +88,17 @@ def test_one_class_is_an_error_before_a_run_is_made(qgnn, folder):
     assert not list(Path().rglob("version_*"))
 
 
+def test_a_graph_to_test_on_is_described(qgnn, folder):
+    (folder / "labels.csv").write_text("node,label\nann,red\nbob,blue\neve,\n")
+    (folder / "split.csv").write_text("node,split\nann,test\nbob,test\n")
+    outcome = qgnn("data", "check", str(folder))
+    assert outcome.code == 0, outcome.err
+    told = "the split has no train and no val node: enough for qgnn test, not to train"
+    assert f"note           {told}" in outcome.out.splitlines()
+    outcome = qgnn("fit", "--data.source=files", f"--data.root={folder}")
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+
+
 def test_a_graph_to_predict_on_is_described(qgnn, folder):
     pytest.importorskip("matplotlib")
     (folder / "labels.csv").write_text("node,label\nann,\nbob,\neve,-1\n")

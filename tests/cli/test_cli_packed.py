@@ -173,12 +173,12 @@ def test_one_size_everywhere(qgnn, fit):
     outcome = fit("--run_dir=run", "--export=end.safetensors")
     assert outcome.code == 0, outcome.err
     size = Path("end.safetensors").stat().st_size
-    assert f"size           {size:,} bytes as a packed file, " in outcome.out
+    assert f"size           {size:,} bytes as a packed file: " in outcome.out
     assert json.loads(Path("run/results.json").read_text())["size_bytes"]["file"] == size
     best = "run/checkpoints/best.ckpt"
     exported = qgnn("export", best, "-o", "later.safetensors").out
-    assert exported.startswith(f"later.safetensors: {size:,} bytes, ")
-    assert exported.count("bytes") == 1
+    assert exported.startswith(f"later.safetensors: {size:,} bytes: ")
+    assert exported.count("bytes") == 2  # of the file and of its codes, scales and biases
     assert qgnn("report", "run").code == 0
     page = Path("report.html").read_text(encoding="utf-8")
     assert f"<dt>Packed file</dt><dd>{size:,} bytes, " in page
@@ -196,7 +196,7 @@ def test_a_network_without_a_packed_file_says_what_is_counted(qgnn, fit):
     outcome = fit("--run_dir=run", "--model.architecture=gcn")
     found = json.loads(Path("run/results.json").read_text())["size_bytes"]
     assert found["file"] is None
-    assert f"{found['packed']:,} bytes (codes, scales and biases), " in outcome.out
+    assert f"{found['packed']:,} bytes of codes, scales and biases, " in outcome.out
     assert "packed file" not in qgnn("info", "run/checkpoints/best.ckpt").out
     assert "qgnn export" not in outcome.out
 
@@ -215,9 +215,9 @@ def test_a_training_says_how_to_pack_and_what_the_file_would_take(qgnn, fit):
     assert qgnn(*line.removeprefix("pack").split()[1:]).code == 0
     file = Path("model.safetensors").stat().st_size
     codes = json.loads(Path("run/results.json").read_text())["size_bytes"]["packed"]
-    assert f"size           {file:,} bytes as a packed file, " in outcome.out
-    header = f"its header and padding take {file - codes:,} of them"
-    assert f"x larger than float32 (396), {header}" in outcome.out
+    content = f"{codes:,} bytes of codes, scales and biases, {396 / codes:.1f}x smaller"
+    size = f"size           {file:,} bytes as a packed file: {content} than float32 (396)\n"
+    assert size in outcome.out
 
 
 def test_what_is_stored_of_a_checkpoint_is_float32(qgnn, trained):

@@ -77,13 +77,21 @@ class OwnFilesSource(Source):
             )
 
     def load(self) -> RawGraph:
-        """Read and check the files; no label has to be known.
+        """Read and check the files.
 
         Raises:
             GraphDataError: If one is missing or wrong; a
                 :class:`~qgnn_lightning.data.GraphFaultsError` tells all that is.
         """
-        return self._load(check_known_classes, self._read_split)
+        return self._load(check_several_classes, self._read_split)
+
+    def load_to_describe(self) -> RawGraph:
+        """Read and check the files; no label has to be known, and only test nodes are needed.
+
+        Raises:
+            GraphDataError: As for :meth:`load`.
+        """
+        return self._load(check_known_classes, self._read_split, TESTED_PARTS)
 
     def load_to_test(self) -> RawGraph:
         """Read the files where only the test nodes of the split are needed.

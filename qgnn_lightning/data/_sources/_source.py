@@ -28,6 +28,14 @@ class Source(ABC):
             GraphDataError: If files are missing or cannot be read.
         """
 
+    def load_to_describe(self) -> RawGraph:
+        """Read a graph whatever it is good for: it may lack labels, or have test nodes only.
+
+        Raises:
+            GraphDataError: If files are missing or cannot be read.
+        """
+        return self.load()
+
     def load_to_test(self) -> RawGraph:
         """Read a graph that a trained network is tested on: it may have test nodes only.
 
