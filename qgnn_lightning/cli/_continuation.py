@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +37,8 @@ def how_to_go_on(run: RunDirectory | None, options: Mapping[str, Any]) -> str:
     again = "the same command"
     if options["resume"] == "never":
         again += f" and --run_dir {run.path} --resume auto"
-    return f"go on with: qgnn fit {run.how_to_continue}, or with {again}"
+    export = "" if options["export"] is None else f" --export {shlex.quote(options['export'])}"
+    return f"go on with: qgnn fit {run.how_to_continue}{export}, or with {again}"
 
 
 def again_after_loss(run: RunDirectory | None) -> str:

@@ -27,6 +27,8 @@ _CLASSES = {
 _SOURCES = ("_command_line.py", "_prediction_options.py", "_packed_data.py")
 _PLAIN = re.compile(r'"(--\w+)"')
 _LIKENESS = 0.75
+#: What options are called elsewhere.
+_ALIASES = {"epochs": "max_epochs", "lr": "learning_rate"}
 
 
 def check_option_names(arguments: Sequence[str]) -> None:
@@ -55,7 +57,8 @@ def _check_grouped(option: str) -> None:
         return
     known = arguments_of(meant[0])
     if group != meant[0] or name.rstrip("+") not in known:
-        close = difflib.get_close_matches(name, known, n=1)
+        name = _ALIASES.get(name, name)
+        close = [name] if name in known else difflib.get_close_matches(name, known, n=1)
         hint = f": did you mean --{meant[0]}.{close[0]}?" if close else " (see --help)"
         raise UsageError(f"unknown option {option}{hint}")
 
@@ -63,9 +66,13 @@ def _check_grouped(option: str) -> None:
 def _check_plain(option: str) -> None:
     sources = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in _SOURCES]
     known = ["--config", "--help", *_PLAIN.findall("".join(sources))]
-    close = difflib.get_close_matches(option, known, n=1, cutoff=_LIKENESS)
-    if close and option not in known:
-        raise UsageError(f"unknown option {option}: did you mean {close[0]}?")
+    if option in known:
+        return
+    name = _ALIASES.get(option.removeprefix("--"), option.removeprefix("--"))
+    grouped = [f"--{group}.{name}" for group in _CLASSES if name in arguments_of(group)]
+    close = grouped or difflib.get_close_matches(option, known, n=1, cutoff=_LIKENESS)
+    if close:
+        raise UsageError(f"unknown option {option}: did you mean {' or '.join(close)}?")
 
 
 @cache

@@ -131,7 +131,8 @@ class GraphReader:
             split = raw.split
         else:
             advice = self.sizes.advice(class_sizes(raw.y).tolist())
-            raise GraphOptionError(f"{self.title} has no public split: {advice}")
+            better = "give it one that names its test nodes, or " if needed == TESTED_PARTS else ""
+            raise GraphOptionError(f"{self.title} has no public split: {better}{advice}")
         validate_masks(raw.y, split.train_mask, split.val_mask, split.test_mask, needed)
         return split
 

@@ -103,6 +103,7 @@ class RunDirectory:
         Raises:
             RunDirectoryError: If it cannot be made or written to.
         """
+        made = _missing(parent)
         _make(parent)
         number = max((_version(child) for child in parent.iterdir()), default=-1) + 1
         while True:
@@ -114,7 +115,7 @@ class RunDirectory:
             except OSError as error:
                 raise _cannot_write(path, error) from error
             else:
-                return replace(cls._ready(path), new=(path / _CHECKPOINTS, path))
+                return replace(cls._ready(path), new=(path / _CHECKPOINTS, path, *made))
 
     @classmethod
     def named(cls, path: Path) -> RunDirectory:
@@ -195,7 +196,7 @@ class RunDirectory:
     def _ready(cls, path: Path) -> RunDirectory:
         path = _from_here(path)
         run = cls(path)
-        new = tuple(folder for folder in (run.checkpoints, path) if not folder.is_dir())
+        new = _missing(run.checkpoints)
         for folder in (run.path, run.checkpoints):
             _make(folder)
             _check_writable(folder)
@@ -213,6 +214,11 @@ def _from_here(path: Path) -> Path:
     """The same path, from the current folder where it is below it, otherwise from the root."""
     path, here = path.absolute(), Path.cwd()
     return path.relative_to(here) if here in path.parents else path
+
+
+def _missing(path: Path) -> tuple[Path, ...]:
+    """The folder and those around it that are not there, the innermost first."""
+    return tuple(folder for folder in (path, *path.parents) if not folder.is_dir())
 
 
 def _version(path: Path) -> int:

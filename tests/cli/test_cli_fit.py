@@ -190,13 +190,13 @@ def test_a_signal_saves_the_last_epoch_and_sets_the_exit_code(fit, qgnn, monkeyp
     handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
     with monkeypatch.context() as patch:
         patch.setattr(NodeClassifier, "validation_step", validation_step)
-        outcome = fit("--run_dir=run", "--trainer.max_epochs=5")
+        outcome = fit("--run_dir=run", "--trainer.max_epochs=5", "--export=end.safetensors")
     assert outcome.code == code
     name = signal.Signals(number).name
     assert outcome.err == (
         f"qgnn fit: stopped by {name} after epoch 2 of 5; go on with: "
-        "qgnn fit -c run/config.yaml --ckpt_path run/checkpoints/last.ckpt, "
-        "or with the same command and --run_dir run --resume auto\n"
+        "qgnn fit -c run/config.yaml --ckpt_path run/checkpoints/last.ckpt "
+        "--export end.safetensors, or with the same command and --run_dir run --resume auto\n"
     )
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
     assert load("run/checkpoints/last.ckpt")["global_step"] == 2
@@ -204,6 +204,7 @@ def test_a_signal_saves_the_last_epoch_and_sets_the_exit_code(fit, qgnn, monkeyp
     command = outcome.err.split("go on with: qgnn ")[1].split(", or with")[0]
     resumed = qgnn(*command.split())
     assert resumed.code == 0, resumed.err
+    assert Path("end.safetensors").is_file()
     assert fit("--run_dir=straight", "--trainer.max_epochs=5").code == 0
     assert_same_weights("run/checkpoints/last.ckpt", "straight/checkpoints/last.ckpt")
 

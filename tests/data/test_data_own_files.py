@@ -130,6 +130,9 @@ def test_a_random_split_needs_no_file(folder):
     (folder / "split.csv").unlink()
     message = f"files {folder} has no public split: add --data.split random"
     fault(folder, message)
+    data = GraphDataModule("files", root=str(folder))
+    with pytest.raises(GraphDataError, match="give it one that names its test nodes, or add --da"):
+        data.setup("test")
     counts = {"num_train_per_class": 1, "num_val": 1, "num_test": 1}
     assert int(load(folder, split="random", **counts).train_mask.sum()) == 2
 

@@ -85,6 +85,18 @@ def test_a_directory_is_named_from_the_current_folder_where_it_is_below_it(tmp_p
         assert again == run == RunDirectory.continued(run.last.absolute(), typed)
 
 
+def test_folders_made_for_an_unused_directory_are_discarded(tmp_path):
+    runs = tmp_path / "runs"
+    RunDirectory.named(runs / "a" / "b").discard_if_unused()
+    assert not runs.exists()
+    RunDirectory.next_version(runs / "a").discard_if_unused()
+    assert not runs.exists()
+    first = RunDirectory.next_version(runs / "a")
+    first.results.write_text("{}")
+    RunDirectory.next_version(runs / "a").discard_if_unused()
+    assert [path.name for path in (runs / "a").iterdir()] == ["version_0"]
+
+
 def test_only_an_unused_directory_is_discarded(tmp_path):
     run = RunDirectory.named(tmp_path / "run")
     run.discard_if_unused()
