@@ -56,6 +56,8 @@ WRITERS = {
     "study": ["study", "study.yaml", "-o", "DISK/s.json", "--jobs=1"],
     "data check": ["data", "check", *DATA, "--plot=DISK/p.png"],
 }
+#: Those that write a file that an option names: it is looked at before anything is computed.
+TO_A_FILE = ("fit --export", "predict", "export", "report", "data check")
 #: Faults that are found before anything is touched.
 AT_THE_START = ("truncated", "bit-flipped", "damaged", "read-only")
 #: What the message says besides where the disk is.
@@ -177,8 +179,9 @@ def cells() -> list[Cell]:
     for fault, options, fill in (("read-only disk", "ro", False), ("full disk", "size=1m", True)):
         for command, arguments in WRITERS.items():
             message = LEFT.get((fault, command), "DISK")
+            code = 2 if options == "ro" and command in TO_A_FILE else 1
             found.append(
-                Cell(fault, command, arguments, 1, message, lambda o=options, f=fill: disk(o, f))
+                Cell(fault, command, arguments, code, message, lambda o=options, f=fill: disk(o, f))
             )
     return found
 

@@ -94,8 +94,8 @@ class Preparation(CommandLine):
             self._parser(self.subcommand).callback_keys.clear()
         if self._quiet or self._dry_run:
             kwargs["enable_progress_bar"] = False
-        if self.subcommand == "fit" and self._export_path is not None:
-            check_output_file("--export", self._export_path)
+        if self.subcommand == "fit":
+            self._check_export()
         plugins = self._get(self.config_init, "trainer")["plugins"] or []
         given = plugins if isinstance(plugins, list) else [plugins]
         files = CheckpointFiles() if self.subcommand == "fit" else TrainedNetworks()
@@ -113,6 +113,13 @@ class Preparation(CommandLine):
             self._run = make_run_directory(self.options, self._checkpoint)
             kwargs |= self._run_arguments(self._run)
         return super().instantiate_trainer(**kwargs)
+
+    def _check_export(self) -> None:
+        """Refuse a packed file that could not be written; the run's directory may be made yet."""
+        path, run = self._export_path, self.options["run_dir"]
+        in_run = None if run is None else Path(run).expanduser().absolute()
+        if path is not None and path.parent.absolute() != in_run:
+            check_output_file("--export", path)
 
     @property
     def _leaves_nothing(self) -> bool:

@@ -228,6 +228,14 @@ def test_what_is_stored_of_a_checkpoint_is_float32(qgnn, trained):
     assert int(weight[-1]) == 4 * 8 * 8
 
 
+def test_fit_exports_into_the_directory_it_makes(fit):
+    export = ["--run_dir=runs/new", "--export=runs/new/end.safetensors"]
+    assert fit("--dry_run", *export).code == 0
+    outcome = fit(*export)
+    assert outcome.code == 0, outcome.err
+    assert Path("runs/new/end.safetensors").is_file()
+
+
 def test_results_are_kept_where_the_export_fails(fit, monkeypatch):
     def full(self, network, class_names):
         raise OSError(errno.ENOSPC, "No space left on device", str(self.path))
