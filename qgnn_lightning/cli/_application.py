@@ -134,7 +134,7 @@ class Application(Preparation):
 
     def _try(self, model: NodeClassifier, datamodule: GraphDataModule) -> None:
         """Print what a training would take; several devices are not tried."""
-        plan, trial = plan_training(model, datamodule.graph, datamodule.names.classes), Trial()
+        plan, trial = plan_training(model, datamodule.graph, datamodule.names), Trial()
         if self.trainer.world_size == 1:
             self.trainer.callbacks.append(trial)  # type: ignore[attr-defined]
             with TemporaryDirectory() as logs:  # logging takes as long as a step on a small graph
@@ -202,7 +202,7 @@ class Application(Preparation):
     def _write_packed(self, export: PackedExport, run: RunDirectory) -> None:
         """Pack the network that was tested; its results are written already."""
         try:
-            export.write(self.model.network, self.datamodule.names.classes)
+            export.write(self.model.network, self.datamodule.names)
         except OSError as error:
             raise OSError(
                 f"export {export.path} cannot be written: {error.strerror}; the results are in "
@@ -218,7 +218,7 @@ class Application(Preparation):
     def _results(self) -> dict[str, Any]:
         network = self.model.network.eval()
         summary = network_summary(network)
-        packed = file_size(network, self.datamodule.names.classes)
+        packed = file_size(network, self.datamodule.names)
         return {
             "accuracy": split_accuracies(network, self.datamodule.graph),
             "data": graph_summary(self.datamodule.graph, self.datamodule.title),

@@ -15,7 +15,7 @@ from qgnn_lightning.cli._stored_arguments import (
     trained_classes,
 )
 from qgnn_lightning.cli._terminal import listed
-from qgnn_lightning.data import TrainedClasses
+from qgnn_lightning.data import GraphNames
 from qgnn_lightning.deploy import (
     Part,
     check_packable,
@@ -40,12 +40,12 @@ def write_packed(checkpoint: Path, output: Path) -> None:
     Raises:
         UsageError: If it is not a checkpoint of this program, or its network cannot be packed.
     """
-    network, classes = _stored(checkpoint)
+    network, names = _stored(checkpoint)
     try:
         check_packable(network)
     except ValueError as error:
         raise UsageError(f"checkpoint {checkpoint}: {error}") from error
-    save_packed(freeze(network, classes.names), output)
+    save_packed(freeze(network, names.classes, names.columns), output)
     content = content_size(packed_size(network), float32_size(network))
     print(f"{output}: {output.stat().st_size:,} bytes: {content}")
 
@@ -71,9 +71,9 @@ def print_parts(path: Path) -> None:
     Raises:
         UsageError: If it is not a checkpoint of this program.
     """
-    network, classes = _stored(path)
+    network, names = _stored(path)
     print(parts_table(describe_network(network), "float32 bytes"))
-    packed = file_size(network, classes.names)
+    packed = file_size(network, names)
     if packed is not None:
         print(
             "weights in a checkpoint are float32, bits and scale are those of their codes; as a "
@@ -81,10 +81,11 @@ def print_parts(path: Path) -> None:
         )
 
 
-def _stored(path: Path) -> tuple[GraphNetwork, TrainedClasses]:
-    """The network in a checkpoint and its classes."""
+def _stored(path: Path) -> tuple[GraphNetwork, GraphNames]:
+    """The network in a checkpoint, and what its classes and features are called."""
     checkpoint, name = load_checkpoint(path, "checkpoint"), f"checkpoint {path}"
-    return _network_in(checkpoint, name), trained_classes(checkpoint, name)
+    network, known = _network_in(checkpoint, name), trained_classes(checkpoint, name)
+    return network, GraphNames(classes=known.names, columns=known.columns)
 
 
 def _with_header(parts: list[Part], path: Path) -> list[Part]:

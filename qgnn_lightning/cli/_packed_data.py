@@ -50,7 +50,7 @@ class PackedParser(CommandParser):
     def load(
         self, options: Namespace, typed: dict[str, str], stage: Literal["test", "predict"]
     ) -> tuple[PackedGNN, GraphDataModule]:
-        """Load the network and the data, whose classes become those of the network.
+        """Load the network and the data, whose names become those of the network.
 
         Args:
             options: What was parsed.
@@ -66,7 +66,8 @@ class PackedParser(CommandParser):
             raise UsageError(f"--packed must be a packed network, there is no file {path}")
         network = load_packed(path)
         check_model(typed, network, path)
-        classes = TrainedClasses(network.num_classes, network.class_names)
+        names = (network.class_names, network.column_names)
+        classes = TrainedClasses(network.num_classes, *names)
         data = load_data(self, options, stage, classes)
         if data.num_features != network.num_features:
             raise UsageError(

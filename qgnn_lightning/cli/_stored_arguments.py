@@ -127,7 +127,7 @@ def check_network(arguments: Mapping[str, Any], state: Mapping[str, Any], name: 
 
 
 def trained_classes(checkpoint: Mapping[str, Any], name: str) -> TrainedClasses:
-    """The classes of the network in a checkpoint.
+    """The classes and features of the network in a checkpoint.
 
     Args:
         checkpoint: A loaded checkpoint, whose network was checked.
@@ -136,9 +136,9 @@ def trained_classes(checkpoint: Mapping[str, Any], name: str) -> TrainedClasses:
     Raises:
         UsageError: If their names are damaged.
     """
-    count = checkpoint["hyper_parameters"].get("num_classes")
+    sizes = [checkpoint["hyper_parameters"].get(f"num_{one}") for one in ("classes", "features")]
     try:
-        return TrainedClasses.stored(checkpoint.get("GraphDataModule", {}), count)
+        return TrainedClasses.stored(checkpoint.get("GraphDataModule", {}), *sizes)
     except GraphDataError as error:
         raise UsageError(f"{name} is damaged: {error}") from error
 

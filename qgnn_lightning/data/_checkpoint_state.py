@@ -1,4 +1,4 @@
-"""What a checkpoint keeps of a graph: who was trained on, and what the classes are called."""
+"""What a checkpoint keeps of a graph: who was trained on, and the names of classes and features."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from torch import Tensor
 
 from qgnn_lightning.data._batch import GraphBatch
 from qgnn_lightning.data._classes import TrainedClasses
+from qgnn_lightning.data._raw_graph import GraphNames
 from qgnn_lightning.data._splits import Split, pack_split, unpack_split
 from qgnn_lightning.data._validation import GraphDataError, GraphOptionError
 
 
-def state_of(graph: GraphBatch, class_names: tuple[str, ...] | None) -> dict[str, Any]:
+def state_of(graph: GraphBatch, names: GraphNames) -> dict[str, Any]:
     """Plain values for a checkpoint.
 
     Args:
         graph: The graph.
-        class_names: What its classes are called, or ``None``.
+        names: What its classes and features are called.
     """
     split = pack_split(Split(graph.train_mask, graph.val_mask, graph.test_mask))
     return {
         "num_nodes": graph.num_nodes,
         "split": split,
         "labels": _digest(graph.y),
-        **TrainedClasses.state(class_names),
+        **TrainedClasses.state(names),
     }
 
 

@@ -228,7 +228,7 @@ class GraphDataModule(LightningDataModule):
 
     @property
     def names(self) -> GraphNames:
-        """What the source calls nodes, and the source or a network the classes, once set up."""
+        """What the source calls nodes, and it or a network classes and features, once set up."""
         return self._names
 
     @property
@@ -237,10 +237,10 @@ class GraphDataModule(LightningDataModule):
         return self._names.classes or tuple(map(str, range(self.num_classes)))
 
     def take_classes(self, classes: TrainedClasses) -> None:
-        """Number and name the classes as a trained network does, from the next setup on.
+        """Number and order classes and features as a trained network does, from the next setup on.
 
         Args:
-            classes: The classes of the network.
+            classes: The classes and features of the network.
         """
         self._trained_classes = classes
 
@@ -347,30 +347,37 @@ class GraphDataModule(LightningDataModule):
         return self._placed[1]
 
     def state_dict(self) -> dict[str, Any]:
-        """For the checkpoint: the split, three masks as bits, and the names of the classes."""
-        return {} if self._graph is None else state_of(self._graph, self._names.classes)
+        """For the checkpoint: the split, three masks as bits, and names of classes and features."""
+        return {} if self._graph is None else state_of(self._graph, self._names)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Check that the classes are those of the checkpoint, and no test node was trained on.
+        """Check that the names are those of the checkpoint, and no test node was trained on.
 
         Args:
             state_dict: What :meth:`state_dict` gave. A graph of another size is another graph,
                 with no nodes to compare.
 
         Raises:
-            GraphDataError: If the classes have other names, a training goes on with other labels,
-                a validation or test node was a training node, or the checkpoint does not say it.
+            GraphDataError: If classes or features have other names, a training goes on with other
+                labels, a validation or test node was a training node, or the checkpoint does not
+                say it.
         """
         if self._graph is None:
             return
         if self._trained_classes is None:
-            self._compare_classes(state_dict)
+            self._compare_names(state_dict)
         check_not_trained_on(state_dict, self._graph)
         if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             check_same_labels(state_dict, self._graph, self._title)
 
-    def _compare_classes(self, state: dict[str, Any]) -> None:
-        names = TrainedClasses.stored(state).names
+    def _compare_names(self, state: dict[str, Any]) -> None:
+        stored = TrainedClasses.stored(state)
+        names = stored.names
+        if stored.columns is not None and self._names.columns not in (None, stored.columns):
+            raise GraphOptionError(
+                f"The feature columns of {self._title} are not those of the checkpoint: hand "
+                "TrainedClasses with the names of its columns to take_classes before the setup"
+            )
         if self._purpose == "predict":
             self._names = replace(self._names, classes=names)
         elif names is not None and self._names.classes not in (None, names):

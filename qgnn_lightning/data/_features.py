@@ -53,6 +53,21 @@ def select_rows(x: Tensor, rows: Tensor) -> Tensor:
     return csr(crow, x.col_indices()[entry], x.values()[entry], x.shape[1])
 
 
+def select_columns(x: Tensor, columns: Tensor) -> Tensor:
+    """The columns of a matrix in another order.
+
+    Shapes:
+        x: ``(num_nodes, num_features)``, dense or CSR; columns: ``(num_features,)``, each
+        number once -> ``(num_nodes, num_features)``.
+    """
+    if x.layout == torch.strided:
+        return x[:, columns]
+    row = torch.arange(x.shape[0]).repeat_interleave(x.crow_indices().diff())
+    col = columns.argsort()[x.col_indices()]
+    entry = (row * x.shape[1] + col).argsort()
+    return csr(x.crow_indices(), col[entry], x.values()[entry], x.shape[1])
+
+
 def csr(crow: Tensor, col: Tensor, value: Tensor, num_columns: int) -> Tensor:
     """Create a checked CSR matrix without torch's note that their support is in beta."""
     size = (crow.numel() - 1, num_columns)

@@ -81,7 +81,7 @@ class GraphReader:
 
         Raises:
             GraphDataError: If the graph cannot be read or is not valid, has no such split, or has
-                a class that the network does not know.
+                classes or features that the network does not know.
         """
         raw = self.read()
         return self._numbered(raw, self.choose_split(raw), classes)
@@ -105,14 +105,16 @@ class GraphReader:
             classes: The classes of the network that predicts.
 
         Raises:
-            GraphDataError: If the graph cannot be read or is not valid.
+            GraphDataError: If the graph cannot be read or is not valid, or has features that
+                the network does not know.
         """
         raw = _checked(self.source.load_to_predict())
+        if classes is not None:
+            raw = classes.arranged(raw, self.title)
         unknown = torch.full_like(raw.y, -1, dtype=torch.int64)
         nothing = torch.zeros_like(raw.y, dtype=torch.bool)
         graph = self._assemble(replace(raw, y=unknown), Split(nothing, nothing, nothing))
-        names = raw.names if classes is None else replace(raw.names, classes=classes.names)
-        return ReadGraph(graph, names)
+        return ReadGraph(graph, raw.names)
 
     def choose_split(self, raw: RawGraph, needed: Collection[str] = PARTS) -> Split:
         """The split that came with a graph, or the one that is drawn.
@@ -137,12 +139,12 @@ class GraphReader:
         return split
 
     def _numbered(self, raw: RawGraph, split: Split, classes: TrainedClasses | None) -> ReadGraph:
-        """The graph, whose classes are those of a network, where there is one."""
+        """The graph, whose classes and features are those of a network, where there is one."""
         if classes is None:
             return ReadGraph(self._assemble(raw, split), raw.names)
         y = classes.numbers(raw, self.title)
-        names = replace(raw.names, classes=classes.names)
-        return ReadGraph(self._assemble(replace(raw, y=y), split), names)
+        raw = classes.arranged(raw, self.title)
+        return ReadGraph(self._assemble(replace(raw, y=y), split), raw.names)
 
     def _assemble(self, raw: RawGraph, split: Split) -> GraphBatch:
         normalize = self.normalize_features and raw.bag_of_words

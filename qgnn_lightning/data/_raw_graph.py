@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor
 
@@ -11,15 +12,19 @@ from qgnn_lightning.data._splits import Split
 
 @dataclass(frozen=True)
 class GraphNames:
-    """What the source calls nodes and classes; ``None`` where they only have numbers.
+    """What the source calls nodes, classes and features; ``None`` where they only have numbers.
 
     Args:
         nodes: Name of each node.
         classes: Name of each class.
+        columns: Name of each feature, all of them different.
+        columns_file: The file that names the features.
     """
 
     nodes: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
+    columns_file: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +38,7 @@ class RawGraph:
         split: The published split, or ``None`` where there is none.
         edge_weight: Weights of the edges, or ``None``.
         bag_of_words: Whether the features count words, so that rows may be normalised.
-        names: Names of nodes and classes.
+        names: Names of nodes, classes and features.
 
     Shapes:
         x: ``(num_nodes, num_features)``; edge_index: ``(2, num_edges)``; y: ``(num_nodes,)``;

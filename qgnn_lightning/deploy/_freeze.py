@@ -22,12 +22,18 @@ from qgnn_lightning.nn import (
 )
 from qgnn_lightning.quantization import Grid, Quantizer
 
+#: A packed file is small; the names of more columns would be most of it.
+_MOST_COLUMN_NAMES = 256
 #: What is in codes in a packed network.
 _STAGES = ("input", "weight", "activation", "message")
 
 
 @torch.no_grad()
-def freeze(network: GraphNetwork, class_names: Sequence[str] | None = None) -> PackedGNN:
+def freeze(
+    network: GraphNetwork,
+    class_names: Sequence[str] | None = None,
+    column_names: Sequence[str] | None = None,
+) -> PackedGNN:
     """Pack a trained network: weights, input and messages become integers of their bits.
 
     The packed network's codes and integer sums equal those of ``network`` in evaluation mode.
@@ -35,21 +41,26 @@ def freeze(network: GraphNetwork, class_names: Sequence[str] | None = None) -> P
     Args:
         network: A trained network whose operand stages all have 2, 4 or 8 bits.
         class_names: What its classes are called, where they have names.
+        column_names: What its features are called, where they have names. More than 256 of them
+            are left out, so that the file stays small: features are then taken in their order.
 
     Raises:
         ValueError: If it is no :class:`QuantizedGNN`, a stage has other bits, or the propagation
             has no packed form (unrolled multipliers, quantized aggregates or updates), or the
-            names are not one per class.
+            names are not one per class or feature.
         RuntimeError: If the network was never trained.
     """
     check_packable(network)
     assert isinstance(network, QuantizedGNN)
+    if column_names is not None and len(column_names) > _MOST_COLUMN_NAMES:
+        column_names = None
     return PackedGNN(
         order=network.config.order,
         encoder=_linear(network.encoder),
         classifier=_linear(network.classifier),
         propagation=_propagation(network.propagation),
         class_names=None if class_names is None else tuple(class_names),
+        column_names=None if column_names is None else tuple(column_names),
     )
 
 

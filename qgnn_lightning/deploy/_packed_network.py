@@ -194,9 +194,10 @@ class PackedGNN:
         classifier: Second linear layer.
         propagation: The propagation.
         class_names: What the classes are called, or ``None`` where they have numbers only.
+        column_names: What the features are called, or ``None`` where they are not named.
 
     Raises:
-        ValueError: If the names are not one per class, all of them different.
+        ValueError: If the names are not one per class or feature, all of them different.
     """
 
     order: Literal["encode", "embed"]
@@ -204,11 +205,16 @@ class PackedGNN:
     classifier: PackedLinear
     propagation: PackedPropagation
     class_names: tuple[str, ...] | None = None
+    column_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        names, count = self.class_names, self.num_classes
-        if names is not None and (len(names), len(set(names))) != (count, count):
-            raise ValueError(f"class_names must be {count} different texts, got {len(names)}")
+        for field, count in (
+            ("class_names", self.num_classes),
+            ("column_names", self.num_features),
+        ):
+            names = getattr(self, field)
+            if names is not None and (len(names), len(set(names))) != (count, count):
+                raise ValueError(f"{field} must be {count} different texts, got {len(names)}")
 
     @property
     def num_features(self) -> int:

@@ -31,6 +31,9 @@ FORMAT_VERSION = 1
 MAX_FILE_BYTES = 2**30
 _ZIP = b"PK\x03\x04"  # what checkpoints begin with
 
+#: The fields that hold names; each may be left out.
+_NAMES = ("class_names", "column_names")
+
 #: What is said of a file besides its version; in the same words as of a checkpoint.
 _FOREIGN, _DAMAGED = "is not a packed network", "is cut off or damaged"
 
@@ -71,8 +74,8 @@ def _content(network: PackedGNN) -> bytes:
         "classifier": _linear_fields("classifier", network.classifier, tensors),
         "propagation": _propagation_fields(network.propagation, tensors),
     }
-    if network.class_names is not None:
-        fields["class_names"] = list(network.class_names)
+    names = {field: getattr(network, field) for field in _NAMES}
+    fields |= {field: list(texts) for field, texts in names.items() if texts is not None}
     metadata = {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),
@@ -128,8 +131,9 @@ def _network(content: bytes) -> PackedGNN:
     if metadata.get("checksum") != _checksum(tensors, metadata):
         raise PackedFileError(_DAMAGED)
     fields = json.loads(metadata["network"])
-    names = fields.get("class_names")
-    require(names is None or _are_texts(names), "class_names", names)
+    names = {field: fields[field] for field in _NAMES if fields.get(field) is not None}
+    for field, texts in names.items():
+        require(_are_texts(texts), field, texts)
     require(fields.get("order") in ("encode", "embed"), "order", fields.get("order"))
     reader = FieldReader(tensors)
     network = PackedGNN(
@@ -137,7 +141,7 @@ def _network(content: bytes) -> PackedGNN:
         encoder=reader.linear("encoder", fields["encoder"]),
         classifier=reader.linear("classifier", fields["classifier"]),
         propagation=reader.propagation(fields["propagation"]),
-        class_names=None if names is None else tuple(names),
+        **{field: tuple(texts) for field, texts in names.items()},
     )
     widths = (network.encoder.out_features, network.classifier.in_features)
     require(widths[0] == widths[1], "classifier.in_features", widths[1])

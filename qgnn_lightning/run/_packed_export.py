@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from qgnn_lightning.data import GraphNames
 from qgnn_lightning.deploy import check_packable, freeze, save_packed
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.nn import GraphNetwork
@@ -38,14 +38,15 @@ class PackedExport(Callback):
         assert isinstance(pl_module, NodeClassifier)
         check_packable(pl_module.network)
 
-    def write(self, network: GraphNetwork, class_names: Sequence[str] | None) -> None:
+    def write(self, network: GraphNetwork, names: GraphNames) -> None:
         """Write the packed network.
 
         Args:
             network: The network of the best epoch.
-            class_names: What its classes are called, or ``None``.
+            names: What its classes and features are called.
 
         Raises:
             OSError: If the file cannot be written.
         """
-        save_packed(freeze(copy.deepcopy(network).cpu().eval(), class_names), self.path)
+        network = copy.deepcopy(network).cpu().eval()
+        save_packed(freeze(network, names.classes, names.columns), self.path)

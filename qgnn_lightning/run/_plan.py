@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from qgnn_lightning.data import GraphBatch
+from qgnn_lightning.data import GraphBatch, GraphNames
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.run._results import network_summary
 from qgnn_lightning.run._size import file_size
@@ -49,14 +48,14 @@ class TrainingPlan:
 
 
 def plan_training(
-    model: NodeClassifier, batch: GraphBatch, class_names: Sequence[str] | None = None
+    model: NodeClassifier, batch: GraphBatch, names: GraphNames | None = None
 ) -> TrainingPlan:
     """Try one pass of a network of the same shape; the model is left alone.
 
     Args:
         model: The model, with or without a network.
         batch: The graph.
-        class_names: What its classes are called, or ``None``.
+        names: What its classes and features are called, where they have names.
     """
     sizes = {"num_features": batch.num_features, "num_classes": batch.num_classes}
     network = NodeClassifier(**{**dict(model.hparams), **sizes}).network
@@ -65,7 +64,7 @@ def plan_training(
     weights = sum(map(_num_bytes, network.parameters()))
     return TrainingPlan(
         summary=network_summary(network),
-        file_bytes=file_size(network, class_names),
+        file_bytes=file_size(network, names or GraphNames()),
         num_nodes=batch.num_nodes,
         num_edges=batch.adjacency.num_edges,
         state_bytes=(2 + _ADAM_STATES) * weights + sum(map(_num_bytes, network.buffers())),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
 
 from torch import nn
 
+from qgnn_lightning.data import GraphNames
 from qgnn_lightning.deploy import check_packable, freeze, packed_file_size
 from qgnn_lightning.nn import GraphNetwork, QuantizedLinear
 from qgnn_lightning.quantization import Quantizer
@@ -43,18 +43,19 @@ def packed_size(network: nn.Module) -> int:
     return float32_size(network) - saved + grids
 
 
-def file_size(network: GraphNetwork, class_names: Sequence[str] | None) -> int | None:
+def file_size(network: GraphNetwork, names: GraphNames) -> int | None:
     """Bytes of the packed file of a trained network; ``None`` where it has no packed form.
 
     Args:
         network: The network.
-        class_names: What its classes are called, which the file holds too, or ``None``.
+        names: What its classes and features are called, which the file holds too.
     """
     try:
         check_packable(network)
     except ValueError:
         return None
-    return packed_file_size(freeze(copy.deepcopy(network).cpu().eval(), class_names))
+    network = copy.deepcopy(network).cpu().eval()
+    return packed_file_size(freeze(network, names.classes, names.columns))
 
 
 def _weights(network: nn.Module) -> list[nn.Parameter]:

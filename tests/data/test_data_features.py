@@ -7,7 +7,7 @@ import sys
 
 import torch
 
-from qgnn_lightning.data._features import normalize_rows, sparsify
+from qgnn_lightning.data._features import normalize_rows, select_columns, sparsify
 
 
 def _features(density: float) -> torch.Tensor:
@@ -39,6 +39,15 @@ def test_rows_sum_to_one_or_stay_zero():
 def test_sparse_and_dense_normalise_alike():
     x = _features(0.03)
     torch.testing.assert_close(normalize_rows(sparsify(x)).to_dense(), normalize_rows(x))
+
+
+def test_columns_in_another_order():
+    x, order = _features(0.03), torch.randperm(60, generator=torch.Generator().manual_seed(1))
+    expected = torch.stack([x[:, column] for column in order.tolist()], dim=1)
+    assert torch.equal(select_columns(x, order), expected)
+    found = select_columns(sparsify(x), order)
+    assert found.layout == torch.sparse_csr
+    assert torch.equal(found.to_dense(), expected)
 
 
 def test_no_warning_in_a_fresh_process():

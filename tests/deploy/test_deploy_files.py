@@ -122,6 +122,23 @@ def test_names_of_classes_are_different_texts(tmp_path, content, names):
     refused(tmp_path, with_fields(content, {**fields, "class_names": names}), "class_names")
 
 
+@pytest.mark.parametrize("names", ["abcd", [1, 2, 3, 4], ["a", "b"], ["a", "a", "b", "c"], 4])
+def test_names_of_columns_are_different_texts(tmp_path, content, names):
+    fields = json.loads(split(content)[0]["__metadata__"]["network"])
+    refused(tmp_path, with_fields(content, {**fields, "column_names": names}), "column_names")
+
+
+@pytest.mark.parametrize("count", [256, 257])
+def test_names_of_more_than_256_columns_are_left_out(tmp_path, count):
+    config = NetworkConfig(hidden_features=3, precision=PRESETS["int2"])
+    network = QuantizedGNN(count, 2, config)
+    network(torch.rand(5, count), Adjacency.from_edge_index(torch.tensor([[0, 1], [1, 0]]), 5))
+    names = tuple(f"column {number}" for number in range(count))
+    save_packed(freeze(network.eval(), None, names), tmp_path / "wide.safetensors")
+    expected = names if count == 256 else None
+    assert load_packed(tmp_path / "wide.safetensors").column_names == expected
+
+
 def test_bits_are_whole_numbers(tmp_path, content):
     fields = json.loads(split(content)[0]["__metadata__"]["network"])
     fields["propagation"]["residual_bits"] = 8.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from array import array
 from collections.abc import Collection, Sequence
 
@@ -34,7 +35,7 @@ def read_features(table: Table, nodes: Nodes, faults: FileFaults) -> Tensor:
             tell which node is which; or if any row is wrong.
     """
     skipped = table.column("node")
-    columns = [column for column in range(len(table.header)) if column != skipped]
+    columns = _feature_columns(table)
     values, order, lines = array("f"), array("q"), dict[str, int]()
     for name, node, row in rows_of_nodes(table, nodes, faults):
         with faults:
@@ -55,6 +56,23 @@ def read_features(table: Table, nodes: Nodes, faults: FileFaults) -> Tensor:
     if x.numel():
         x[torch.from_numpy(np.array(order))] = torch.from_numpy(np.array(values)).view(x.shape)
     return x
+
+
+def column_names(table: Table) -> tuple[str, ...] | None:
+    """What the features of a table are called; ``None`` where a name comes twice.
+
+    Args:
+        table: The table.
+    """
+    # One form for each accent.
+    names = [unicodedata.normalize("NFC", table.header[one]) for one in _feature_columns(table)]
+    return tuple(names) if len(set(names)) == len(names) else None
+
+
+def _feature_columns(table: Table) -> list[int]:
+    """Positions of the columns that hold features."""
+    skipped = table.column("node")
+    return [column for column in range(len(table.header)) if column != skipped]
 
 
 def _check_one_order(table: Table, nodes: Nodes, order: Sequence[int]) -> None:

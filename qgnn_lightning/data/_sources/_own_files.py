@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from qgnn_lightning.data._features import sparsify
-from qgnn_lightning.data._raw_graph import RawGraph
+from qgnn_lightning.data._raw_graph import GraphNames, RawGraph
 from qgnn_lightning.data._sources._arrays import naming, read_floats, read_integers, read_sparse
 from qgnn_lightning.data._sources._edge_table import read_edges
-from qgnn_lightning.data._sources._feature_table import read_features
+from qgnn_lightning.data._sources._feature_table import column_names, read_features
 from qgnn_lightning.data._sources._labels import Labels, read_labels
 from qgnn_lightning.data._sources._misspelt import trace_unknown_names
 from qgnn_lightning.data._sources._nodes import Nodes
@@ -126,7 +127,7 @@ class OwnFilesSource(Source):
                 check_classes(labels.y, labels.nodes.path)
         with faults:
             if "features" in paths:
-                x = self._features(paths["features"], labels.nodes, faults)
+                x, names = self._features(paths["features"], labels, faults)
         with faults:
             if "edges" in paths:
                 weights = paths.get("edge_weights")
@@ -143,7 +144,7 @@ class OwnFilesSource(Source):
             y=labels.y,
             split=split,
             edge_weight=edge_weight,
-            names=labels.names,
+            names=names,
         )
 
     def _paths(self, faults: FileFaults) -> dict[str, Path]:
@@ -193,14 +194,21 @@ class OwnFilesSource(Source):
                 raise GraphDataError(f"{path} must not lead out of its folder, to {path.resolve()}")
         return found[0] if found else None
 
-    def _features(self, path: Path, nodes: Nodes, faults: FileFaults) -> Tensor:
-        x = self._read_features(path, nodes, faults)
-        check_features(x, str(path))
-        return x
-
-    def _read_features(self, path: Path, nodes: Nodes, faults: FileFaults) -> Tensor:
+    def _features(
+        self, path: Path, labels: Labels, faults: FileFaults
+    ) -> tuple[Tensor, GraphNames]:
+        """The features, and all names of the graph."""
+        names = labels.names
         if path.suffix in SUFFIXES:
-            return read_features(open_table(path), nodes, faults)
+            table = open_table(path)
+            x = read_features(table, labels.nodes, faults)
+            names = replace(names, columns=column_names(table), columns_file=path)
+        else:
+            x = self._feature_array(path, labels.nodes)
+        check_features(x, str(path))
+        return x, names
+
+    def _feature_array(self, path: Path, nodes: Nodes) -> Tensor:
         if path.suffix == ".npz":
             x = read_sparse(path)
         else:
