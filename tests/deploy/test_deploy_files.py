@@ -28,7 +28,7 @@ def content(tmp_path_factory) -> bytes:
     network = QuantizedGNN(4, 2, config)
     network(torch.rand(5, 4), Adjacency.from_edge_index(torch.tensor([[0, 1], [1, 0]]), 5))
     path = tmp_path_factory.mktemp("packed") / "model.safetensors"
-    save_packed(freeze(network.eval(), ["no", "yes"]), path)
+    save_packed(freeze(network.eval(), ["no", "yes"], list("abcd")), path)
     return path.read_bytes()
 
 
