@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,15 @@ def state(run: Path) -> dict[str, Any]:
     }
 
 
+def first_difference(expected: object, found: object) -> list[str | None]:
+    """The first line in which two values differ, of each; ``None`` behind the last line."""
+    lines = (
+        json.dumps(one, indent=0).replace(r"\n", "\n").split("\n") for one in (expected, found)
+    )
+    pairs = (pair for pair in zip_longest(*lines) if pair[0] != pair[1])
+    return [line and line[:200] for line in next(pairs)]
+
+
 def interrupt(run: Path, epochs: int, generator: random.Random, longest: float) -> str | None:
     """Start or continue a run and stop it; ``None`` where it got to its end before."""
     number = generator.choice((signal.SIGKILL, signal.SIGTERM))
@@ -90,7 +100,7 @@ def main() -> None:
     arguments = parser.parse_args()
     generator = random.Random(arguments.seed)
     done: list[str] = []
-    different: list[str] = []
+    different: list[dict[str, Any]] = []
     finished = 0
     with tempfile.TemporaryDirectory() as folder:
         straight = Path(folder) / "straight"
@@ -107,7 +117,11 @@ def main() -> None:
                     command(run, arguments.epochs), check=True, stdout=subprocess.DEVNULL
                 )
                 found = state(run)
-                different += [name for name in expected if expected[name] != found[name]]
+                different += [
+                    {"run": finished, "what": name, "lines": first_difference(value, found[name])}
+                    for name, value in expected.items()
+                    if value != found[name]
+                ]
                 finished += 1
                 run = Path(folder) / f"run_{finished}"
     result = {
