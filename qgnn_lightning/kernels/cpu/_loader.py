@@ -10,6 +10,8 @@ from pathlib import Path
 
 from qgnn_lightning.kernels.validation import not_finite
 
+from ._results import release_results
+
 ABI_VERSION = 6
 ISA_VARIABLE = "QGNN_KERNEL_ISA"
 
@@ -133,8 +135,8 @@ def selected_isa() -> int:
 
 
 def release_workspace() -> int:
-    """Free the buffer kept between calls of the propagation; return its size in bytes."""
-    return int(library().qgnn_release_workspace())
+    """Free the buffers kept between calls, of state and of results; return their size in bytes."""
+    return int(library().qgnn_release_workspace()) + release_results()
 
 
 def check_status(status: int) -> None:

@@ -15,6 +15,7 @@ from qgnn_lightning.kernels._grid import Grid, GridTable
 from qgnn_lightning.kernels.layout import PackedLayout
 
 from ._loader import Linear, Propagation, check_status, library, selected_isa
+from ._results import empty_result
 
 _int64 = ctypes.c_int64
 
@@ -90,7 +91,7 @@ def propagate(
     layout = PackedLayout(x0.shape[1], table.num_bits)
     constants = StepConstants.of(table, weights.message)
     x0 = x0.contiguous()
-    out = torch.empty_like(x0) if out is None else out
+    out = empty_result(*x0.shape) if out is None else out
     trace = torch.empty(
         (table.num_steps if with_codes else 0, x0.shape[0], layout.row_bytes), dtype=torch.uint8
     )
@@ -190,7 +191,7 @@ def _linear(
     if bias is not None:
         operands["bias"] = bias.contiguous()
     if out_grid is None:
-        out = torch.empty(sizes["num_rows"], out_features, dtype=torch.float32)
+        out = empty_result(sizes["num_rows"], out_features)
         requantize: dict[str, float] = {}
     else:
         layout = PackedLayout(out_features, out_grid.num_bits)
