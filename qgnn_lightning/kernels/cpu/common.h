@@ -52,9 +52,11 @@ struct QgnnLinear {
 
 namespace qgnn {
 
-// How far ahead memory is asked for, in entries of the adjacency and in rows.
-constexpr int kPrefetchDistance = 32;
-constexpr int kRowsAhead = 3;
+// How far ahead memory is asked for: in entries of the adjacency, in rows, and in rows of the last
+// step, which reads a little of many arrays.
+constexpr int kPrefetchDistance = 48;
+constexpr int kRowsAhead = 6;
+constexpr int kLastRowsAhead = 8;
 constexpr int kTableSize = 16;
 
 constexpr int lanes(int bits) { return 8 / bits; }
