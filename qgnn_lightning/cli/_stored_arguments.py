@@ -187,14 +187,15 @@ def check_teacher_is_named(typed: Mapping[str, Any], name: str) -> None:
 
 
 def check_progress(checkpoint: Mapping[str, Any], name: str) -> None:
-    """Refuse steps, epochs and seconds that are no numbers, or from which nothing would end.
+    """Refuse a state of training from which nothing could go on, or would never end.
 
     Args:
         checkpoint: A loaded checkpoint.
         name: What it is called in the message.
 
     Raises:
-        UsageError: If a number is not whole, or negative; or no time is spent in seconds.
+        UsageError: If a number of steps or epochs is not whole, or negative; if no time is spent in
+            seconds; or if an optimizer has no table for a parameter.
     """
     left = [checkpoint["epoch"], checkpoint["global_step"], checkpoint.get("loops")]
     while left:
@@ -207,6 +208,9 @@ def check_progress(checkpoint: Mapping[str, Any], name: str) -> None:
     seconds = list(times.values()) if isinstance(times, dict) else [times or 0]
     if not all(isinstance(one, int | float) and 0 <= one < math.inf for one in seconds):
         raise UsageError(f"{name} does not say how long its training took")
+    optimizers = checkpoint.get("optimizer_states", [])
+    if not isinstance(optimizers, list) or not all(map(_holds_tables, optimizers)):
+        raise UsageError(f"{name} holds a damaged state of its optimizer")
 
 
 def epochs_done(checkpoint: Mapping[str, Any]) -> int | None:
@@ -235,6 +239,12 @@ def check_epochs(done: int | None, max_epochs: int | None, name: str) -> None:
             f"--trainer.max_epochs is {max_epochs}, but {name} has {done} epochs behind it: "
             f"--trainer.max_epochs {done} repeats its test, a larger number trains on"
         )
+
+
+def _holds_tables(optimizer: Any) -> bool:
+    """Whether the state of an optimizer is a table of tables."""
+    state = _inner({"optimizer": optimizer}, ("optimizer", "state"))
+    return isinstance(state, dict) and all(isinstance(one, dict) for one in state.values())
 
 
 def _inner(checkpoint: Mapping[str, Any], names: tuple[str, ...]) -> Any:

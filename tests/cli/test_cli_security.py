@@ -116,6 +116,15 @@ def test_what_cannot_be_continued_is_said_in_our_words(qgnn, trained, part, valu
     assert outcome.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("state", [{0: torch.zeros(3)}, {0: {}, 1: [1]}, [torch.zeros(2)], "ab"])
+def test_an_optimizer_without_tables_is_refused(qgnn, trained, state):
+    _crafted(trained, optimizer_states=[{"state": state, "param_groups": []}])
+    outcome = qgnn(*_READERS["fit"])
+    assert outcome.code == 2
+    assert "evil.ckpt holds a damaged state of its optimizer" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
 def test_an_older_version_of_lightning_wrote_no_checkpoint_of_ours(qgnn, trained):
     _crafted(trained, **{"pytorch-lightning_version": "1.5.0"})
     assert "is not a checkpoint of this program" in qgnn(*_READERS["test"]).err
