@@ -25,7 +25,7 @@ from qgnn_lightning.kernels.cpu._loader import selected_isa
 pytestmark = pytest.mark.skipif(
     why_unavailable("cpu") is not None, reason=str(why_unavailable("cpu"))
 )
-ISAS = ("portable", "avx2", "avx512")
+ISAS = ("portable", "avx2", "avx512", "avx512vnni")
 
 
 @pytest.fixture(params=ISAS, scope="module")

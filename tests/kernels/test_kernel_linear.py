@@ -43,7 +43,7 @@ def test_result_is_the_formula_in_integers() -> None:
 
 
 @needs_cpu
-@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512", "avx512vnni"])
 @given(
     rows=st.sampled_from((0, 1, 7)),
     widths=st.sampled_from(((1, 1), (3, 5), (33, 4), (130, 9), (300, 65), (1433, 16))),
@@ -88,6 +88,24 @@ def test_backends_agree(
 
 
 @needs_cpu
+@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512", "avx512vnni"])
+@pytest.mark.parametrize("bounds", [(-127, 128), (-10, 245), (-200, 55), (0, 255), (-255, 0)])
+def test_weights_of_one_byte_around_any_zero(
+    isa: str, bounds: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isa not in cpu.available_isas():
+        pytest.skip(f"this processor or build has no {isa}")
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randint(bounds[0], bounds[1] + 1, (21, 131), generator=generator).short()
+    weight[0, 0], weight[20, 130] = bounds
+    packed, operand = pack(random_codes(6, 131, 8, seed=0), 8), LinearWeight(weight, torch.ones(21))
+    expected = linear(packed, Grid(8, 0.5, 100), operand, backend="reference")
+    packed[:, 131:] = 77  # behind the features: what stands there does not count
+    monkeypatch.setenv("QGNN_KERNEL_ISA", isa)
+    assert torch.equal(linear(packed, Grid(8, 0.5, 100), operand, backend="cpu"), expected)
+
+
+@needs_cpu
 @pytest.mark.parametrize("num_bits", [2, 4, 8])
 def test_largest_products_do_not_overflow(num_bits: int) -> None:
     in_features, top = 32768, (1 << num_bits) - 1
@@ -100,7 +118,7 @@ def test_largest_products_do_not_overflow(num_bits: int) -> None:
 
 
 @needs_cpu
-@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512", "avx512vnni"])
 @given(
     rows=st.sampled_from((1, 4, 6)),
     inputs=st.sampled_from((1, 15, 63, 64, 65, 129, 896, 897, 3640, 3641)),
@@ -146,7 +164,7 @@ def test_quantize_pack_is_the_formula() -> None:
 
 
 @needs_cpu
-@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512", "avx512vnni"])
 @given(
     rows=st.sampled_from((0, 1, 9)),
     width=st.sampled_from(WIDTHS),
@@ -172,7 +190,7 @@ def test_quantize_pack_names_what_is_wrong() -> None:
         quantize_pack(torch.zeros(2, 0), Grid(2, 1.0, 1))
 
 
-@pytest.fixture(params=["reference", "portable", "avx2", "avx512"])
+@pytest.fixture(params=["reference", "portable", "avx2", "avx512", "avx512vnni"])
 def backend(request, monkeypatch):  # type: ignore[no-untyped-def]
     """The reference, or the compiled kernels on an instruction set."""
     if request.param == "reference":

@@ -55,6 +55,7 @@ namespace qgnn {
 // How far ahead memory is asked for: in entries of the adjacency, in rows, and in rows of the last
 // step, which reads a little of many arrays.
 constexpr int kPrefetchDistance = 48;
+constexpr int kRegisterRows = 4;  // rows of neighbours that share a register, at most
 constexpr int kRowsAhead = 6;
 constexpr int kLastRowsAhead = 8;
 constexpr int kTableSize = 16;
@@ -116,6 +117,9 @@ using SumFunction = void (*)(const uint8_t* codes, const int64_t* rowptr, const 
                              int64_t num_entries, int64_t begin, int64_t end, void* out,
                              int32_t* scratch);
 
+// The first instruction set that adds products of bytes in 32 bits.
+constexpr int64_t kVnni = 3;
+
 // Rows and outputs that the linear map takes at once.
 constexpr int kLinearRows = 4;
 constexpr int kOutputs = 8;
@@ -139,6 +143,7 @@ struct LinearPlan {
   const float* factor;    // with zeros up to a multiple of kPaddedOutputs
   const float* bias;
   int64_t stride, block, steps, outputs;  // steps: groups of 4 or 2 inputs that are not all zero
+  int32_t moved;  // what the narrow weights lack, so that they fit into bytes
   int32_t factor_of_totals;  // what the totals lack of centred codes: the stride of packed codes
 };
 

@@ -79,6 +79,26 @@ namespace avx512 {
 #include "linear.inc"
 }  // namespace avx512
 #pragma GCC pop_options
+
+#undef QGNN_LEVEL
+#define QGNN_LEVEL 3
+#pragma GCC push_options
+#pragma GCC target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+namespace avx512vnni {
+#include "lanes.inc"
+#include "gather.inc"
+#include "propagate.inc"
+#include "chunks.inc"
+#include "wide_chunks.inc"
+#include "lean.inc"
+#include "ends.inc"
+#include "narrow.inc"
+#include "steps.inc"
+#include "sum.inc"
+#include "pairs.inc"
+#include "linear.inc"
+}  // namespace avx512vnni
+#pragma GCC pop_options
 #endif
 
 struct Isa {
@@ -94,6 +114,8 @@ constexpr Isa kIsas[] = {
 #ifdef QGNN_X86
     {"avx2", avx2::step_function, avx2::sum_function, avx2::linear_function, avx2::quantize_rows},
     {"avx512", avx512::step_function, avx512::sum_function, avx512::linear_function, avx512::quantize_rows},
+    {"avx512vnni", avx512vnni::step_function, avx512vnni::sum_function, avx512vnni::linear_function,
+     avx512vnni::quantize_rows},
 #endif
 };
 constexpr int64_t kNumIsas = sizeof(kIsas) / sizeof(kIsas[0]);
@@ -102,7 +124,8 @@ static bool runs_here(int64_t isa) {
 #ifdef QGNN_X86
   __builtin_cpu_init();
   if (isa == 1) return __builtin_cpu_supports("avx2");
-  if (isa == 2) {
+  if (isa == kVnni && !__builtin_cpu_supports("avx512vnni")) return false;
+  if (isa >= 2) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512f") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl");

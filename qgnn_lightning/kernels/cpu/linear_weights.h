@@ -34,11 +34,14 @@ class LinearWeights {
       return;
     }
     int32_t limit = 1, range = 0;
+    int32_t lowest = 0, highest = 0;
     for (int64_t o = 0; o < c.out_features; ++o) {
       const int16_t* row = c.weight + o * c.in_features;
       const auto [low, high] = std::minmax_element(row, row + c.in_features);
       limit = std::max({limit, std::abs(int32_t(*low)), std::abs(int32_t(*high))});
       range = std::max(range, int32_t(*high) - int32_t(*low));
+      lowest = std::min(lowest, int32_t(*low));
+      highest = std::max(highest, int32_t(*high));
     }
     // 9 bounds a product of centred codes: 16 bits hold sums of this many; a pair costs about 2/3
     const int64_t paired_outputs = round_up(c.out_features, kPairOutputs);
@@ -48,8 +51,10 @@ class LinearWeights {
     if (in_pairs) plan.outputs = paired_outputs;
     copy_epilogue(c);
     plan.block = limit <= 127 ? 32767 / (2 * ((1 << c.x_bits) - 1) * limit) : 0;
+    const bool in_bytes = c.isa >= kVnni && highest - lowest <= 255;
+    if (in_bytes) plan.moved = highest > 127 ? highest - 127 : std::min(lowest + 128, 0);
     if (in_pairs) fill_pairs(c);
-    else if (plan.block >= 2) plan.narrow = fill(c, narrow_);
+    else if (plan.block >= 2 || in_bytes) plan.narrow = fill(c, narrow_);
     else plan.wide = fill(c, wide_), plan.block = plan.steps;
   }
   LinearWeights(const LinearWeights&) = delete;
@@ -83,7 +88,7 @@ class LinearWeights {
       for (int64_t i = 0; i < c.in_features; ++i) {
         const int64_t group = o / kOutputs * (plan.stride / kInputs) + i / kInputs;
         const int64_t to = (group * kOutputs + o % kOutputs) * kInputs + i % kInputs;
-        weights[size_t(to)] = T(c.weight[o * c.in_features + i]);
+        weights[size_t(to)] = T(c.weight[o * c.in_features + i] - plan.moved);
       }
     }
     return weights.data();
