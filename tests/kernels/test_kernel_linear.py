@@ -98,6 +98,7 @@ def test_weights_of_one_byte_around_any_zero(
     generator = torch.Generator().manual_seed(0)
     weight = torch.randint(bounds[0], bounds[1] + 1, (21, 131), generator=generator).short()
     weight[0, 0], weight[20, 130] = bounds
+    weight[7] = -weight[7]  # every output has a zero of its own
     packed, operand = pack(random_codes(6, 131, 8, seed=0), 8), LinearWeight(weight, torch.ones(21))
     expected = linear(packed, Grid(8, 0.5, 100), operand, backend="reference")
     packed[:, 131:] = 77  # behind the features: what stands there does not count

@@ -139,11 +139,11 @@ struct LinearPlan {
   const uint8_t* pairs;   // [outputs / kPairOutputs, 2 * row_bytes, kPairOutputs], see pair_place
   const int16_t *least, *zero_sums;  // [outputs], zero_sums: offset in 16 bits
   const uint8_t* mask;    // [row_bytes], the bits that belong to inputs
+  const int32_t* moved;   // [outputs]: what narrow weights lack, so that they fit into bytes
   const int32_t* offset;  // x_zero_point times the sum of a row of weights; like the next two,
   const float* factor;    // with zeros up to a multiple of kPaddedOutputs
   const float* bias;
   int64_t stride, block, steps, outputs;  // steps: groups of 4 or 2 inputs that are not all zero
-  int32_t moved;  // what the narrow weights lack, so that they fit into bytes
   int32_t factor_of_totals;  // what the totals lack of centred codes: the stride of packed codes
 };
 

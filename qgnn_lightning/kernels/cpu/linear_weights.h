@@ -34,14 +34,13 @@ class LinearWeights {
       return;
     }
     int32_t limit = 1, range = 0;
-    int32_t lowest = 0, highest = 0;
+    moved_.assign(size_t(round_up(plan.outputs, kPairOutputs)), 0);
     for (int64_t o = 0; o < c.out_features; ++o) {
       const int16_t* row = c.weight + o * c.in_features;
       const auto [low, high] = std::minmax_element(row, row + c.in_features);
       limit = std::max({limit, std::abs(int32_t(*low)), std::abs(int32_t(*high))});
       range = std::max(range, int32_t(*high) - int32_t(*low));
-      lowest = std::min(lowest, int32_t(*low));
-      highest = std::max(highest, int32_t(*high));
+      moved_[size_t(o)] = *high > 127 ? *high - 127 : std::min(*low + 128, 0);
     }
     // 9 bounds a product of centred codes: 16 bits hold sums of this many; a pair costs about 2/3
     const int64_t paired_outputs = round_up(c.out_features, kPairOutputs);
@@ -51,8 +50,9 @@ class LinearWeights {
     if (in_pairs) plan.outputs = paired_outputs;
     copy_epilogue(c);
     plan.block = limit <= 127 ? 32767 / (2 * ((1 << c.x_bits) - 1) * limit) : 0;
-    const bool in_bytes = c.isa >= kVnni && highest - lowest <= 255;
-    if (in_bytes) plan.moved = highest > 127 ? highest - 127 : std::min(lowest + 128, 0);
+    const bool in_bytes = c.isa >= kVnni && range <= 255;
+    const bool move = std::any_of(moved_.begin(), moved_.end(), [](int32_t m) { return m != 0; });
+    if (in_bytes && move) plan.moved = moved_.data();
     if (in_pairs) fill_pairs(c);
     else if (plan.block >= 2 || in_bytes) plan.narrow = fill(c, narrow_);
     else plan.wide = fill(c, wide_), plan.block = plan.steps;
@@ -85,10 +85,11 @@ class LinearWeights {
     plan.steps = (c.in_features + kInputs - 1) / kInputs;
     weights.assign(size_t(plan.outputs * plan.stride), 0);
     for (int64_t o = 0; o < c.out_features; ++o) {
+      const int32_t moved = plan.moved ? plan.moved[o] : 0;
       for (int64_t i = 0; i < c.in_features; ++i) {
         const int64_t group = o / kOutputs * (plan.stride / kInputs) + i / kInputs;
         const int64_t to = (group * kOutputs + o % kOutputs) * kInputs + i % kInputs;
-        weights[size_t(to)] = T(c.weight[o * c.in_features + i] - plan.moved);
+        weights[size_t(to)] = T(c.weight[o * c.in_features + i] - moved);
       }
     }
     return weights.data();
@@ -124,7 +125,7 @@ class LinearWeights {
   std::vector<int8_t> narrow_;
   std::vector<int16_t> wide_, least_, zero_sums_;
   std::vector<uint8_t> pairs_, mask_;
-  std::vector<int32_t> offset_;
+  std::vector<int32_t> offset_, moved_;
   std::vector<float> factor_, bias_;
 };
 
