@@ -238,6 +238,8 @@ def test_a_signal_stops_the_children_and_keeps_what_is_finished(number, code):
             "-o", "out.json", "--jobs", "1", "--observers", "false",
         ],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # Shells start what runs in the background with interrupts ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout is not None
     for line in process.stdout:
