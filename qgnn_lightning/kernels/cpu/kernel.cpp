@@ -25,18 +25,7 @@ namespace qgnn {
 
 #define QGNN_LEVEL 0
 namespace portable {
-#include "lanes.inc"
-#include "gather.inc"
-#include "propagate.inc"
-#include "chunks.inc"
-#include "wide_chunks.inc"
-#include "lean.inc"
-#include "ends.inc"
-#include "narrow.inc"
-#include "steps.inc"
-#include "sum.inc"
-#include "pairs.inc"
-#include "linear.inc"
+#include "instruction_set.inc"
 }  // namespace portable
 
 #ifdef QGNN_X86
@@ -45,18 +34,7 @@ namespace portable {
 #pragma GCC push_options
 #pragma GCC target("avx2")
 namespace avx2 {
-#include "lanes.inc"
-#include "gather.inc"
-#include "propagate.inc"
-#include "chunks.inc"
-#include "wide_chunks.inc"
-#include "lean.inc"
-#include "ends.inc"
-#include "narrow.inc"
-#include "steps.inc"
-#include "sum.inc"
-#include "pairs.inc"
-#include "linear.inc"
+#include "instruction_set.inc"
 }  // namespace avx2
 #pragma GCC pop_options
 
@@ -65,18 +43,7 @@ namespace avx2 {
 #pragma GCC push_options
 #pragma GCC target("avx2,avx512f,avx512bw,avx512dq,avx512vl")
 namespace avx512 {
-#include "lanes.inc"
-#include "gather.inc"
-#include "propagate.inc"
-#include "chunks.inc"
-#include "wide_chunks.inc"
-#include "lean.inc"
-#include "ends.inc"
-#include "narrow.inc"
-#include "steps.inc"
-#include "sum.inc"
-#include "pairs.inc"
-#include "linear.inc"
+#include "instruction_set.inc"
 }  // namespace avx512
 #pragma GCC pop_options
 
@@ -85,18 +52,7 @@ namespace avx512 {
 #pragma GCC push_options
 #pragma GCC target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 namespace avx512vnni {
-#include "lanes.inc"
-#include "gather.inc"
-#include "propagate.inc"
-#include "chunks.inc"
-#include "wide_chunks.inc"
-#include "lean.inc"
-#include "ends.inc"
-#include "narrow.inc"
-#include "steps.inc"
-#include "sum.inc"
-#include "pairs.inc"
-#include "linear.inc"
+#include "instruction_set.inc"
 }  // namespace avx512vnni
 #pragma GCC pop_options
 #endif
