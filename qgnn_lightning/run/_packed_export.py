@@ -8,7 +8,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from qgnn_lightning.data import GraphNames
-from qgnn_lightning.deploy import check_packable, freeze, save_packed
+from qgnn_lightning.deploy import PackedGNN, check_packable, freeze, save_packed
 from qgnn_lightning.lightning_module import NodeClassifier
 from qgnn_lightning.nn import GraphNetwork
 
@@ -48,5 +48,14 @@ class PackedExport(Callback):
         Raises:
             OSError: If the file cannot be written.
         """
-        network = copy.deepcopy(network).cpu().eval()
-        save_packed(freeze(network, names.classes, names.columns), self.path)
+        save_packed(packed_copy(network, names), self.path)
+
+
+def packed_copy(network: GraphNetwork, names: GraphNames) -> PackedGNN:
+    """The packed form of a network, wherever it is; it stays as it is.
+
+    Args:
+        network: A trained network that can be packed.
+        names: What its classes and features are called.
+    """
+    return freeze(copy.deepcopy(network).cpu().eval(), names.classes, names.columns)

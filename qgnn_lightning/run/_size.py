@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 from torch import nn
 
 from qgnn_lightning.data import GraphNames
-from qgnn_lightning.deploy import check_packable, freeze, packed_file_size
+from qgnn_lightning.deploy import check_packable, packed_file_size
 from qgnn_lightning.nn import GraphNetwork, QuantizedLinear
 from qgnn_lightning.quantization import Quantizer
+from qgnn_lightning.run._packed_export import packed_copy
 
 _FLOAT_BYTES = 4
 #: Of a scale and a zero point.
@@ -54,8 +54,7 @@ def file_size(network: GraphNetwork, names: GraphNames) -> int | None:
         check_packable(network)
     except ValueError:
         return None
-    network = copy.deepcopy(network).cpu().eval()
-    return packed_file_size(freeze(network, names.classes, names.columns))
+    return packed_file_size(packed_copy(network, names))
 
 
 def _weights(network: nn.Module) -> list[nn.Parameter]:

@@ -47,3 +47,13 @@ def assert_same_weights(first: Path | str, second: Path | str) -> None:
     assert one.keys() == other.keys()
     for name, value in one.items():
         assert torch.equal(value, other[name]), name
+
+
+def train_on_files(qgnn: Command, *data: str) -> None:
+    """Train on the graph in the folder ``mine`` without a mistake, and pack the network."""
+    files = ["--data.source=files", "--data.root=mine", *data]
+    model = ["--model.hidden_features=8", "--model.num_steps=2", "--model.dropout=0"]
+    training = ["--trainer.max_epochs=30", "--observers=false", "--run_dir=run"]
+    outcome = qgnn("fit", *files, *model, *training, "--export=net.safetensors")
+    assert outcome.code == 0, outcome.err
+    assert "test accuracy  100.0 %" in outcome.out

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import load
+from commands import load, train_on_files
 
 from qgnn_lightning.data import GraphBatch, GraphDataModule, GraphOptionError
 from qgnn_lightning.deploy import load_packed, save_packed
@@ -43,12 +43,7 @@ def kinds(names: tuple[str, ...] = NAMES, count: int = 33) -> list[str]:
 def trained(qgnn, tmp_path) -> Path:
     """A run on the classes ant, bee and cat, which it tells apart without a mistake."""
     write_graph(tmp_path / "mine", kinds(count=30))
-    model = ["--model.hidden_features=8", "--model.num_steps=2", "--model.dropout=0"]
-    data = ["--data.source=files", "--data.root=mine", *SPLIT]
-    training = ["--trainer.max_epochs=30", "--observers=false", "--run_dir=run"]
-    outcome = qgnn("fit", *data, *model, *training, "--export=net.safetensors")
-    assert outcome.code == 0, outcome.err
-    assert "test accuracy  100.0 %" in outcome.out
+    train_on_files(qgnn, *SPLIT)
     return tmp_path / "run"
 
 

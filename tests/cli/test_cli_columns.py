@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import load
+from commands import load, train_on_files
 
 from qgnn_lightning.data import GraphDataModule, GraphOptionError
 from qgnn_lightning.deploy import load_packed
@@ -38,12 +38,7 @@ def write_graph(folder: Path, columns: tuple[str, ...] = COLUMNS, order=(0, 1, 2
 def trained(qgnn, tmp_path) -> Path:
     """A run on age, income and height, which it tells classes apart by without a mistake."""
     write_graph(tmp_path / "mine")
-    model = ["--model.hidden_features=8", "--model.num_steps=2", "--model.dropout=0"]
-    data = ["--data.source=files", "--data.root=mine", *SPLIT]
-    training = ["--trainer.max_epochs=30", "--observers=false", "--run_dir=run"]
-    outcome = qgnn("fit", *data, *model, *training, "--export=net.safetensors")
-    assert outcome.code == 0, outcome.err
-    assert "test accuracy  100.0 %" in outcome.out
+    train_on_files(qgnn, *SPLIT)
     return tmp_path
 
 
