@@ -8,6 +8,8 @@ from torch import Tensor
 
 from qgnn_lightning.kernels import Grid, PackedGraph
 
+#: Instruction sets of the compiled kernels, the least first.
+ISAS = ("portable", "avx2", "avx512", "avx512vnni")
 WIDTHS = (1, 3, 7, 16, 31, 32, 33, 40, 64, 65, 96, 128, 129, 192, 256, 300)
 
 

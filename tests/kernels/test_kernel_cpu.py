@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_cases import WIDTHS, grids, random_codes, random_features, random_graph
+from kernel_cases import ISAS, WIDTHS, grids, random_codes, random_features, random_graph
 
 from qgnn_lightning.kernels import (
     Grid,
@@ -25,7 +25,6 @@ from qgnn_lightning.kernels.cpu._loader import selected_isa
 pytestmark = pytest.mark.skipif(
     why_unavailable("cpu") is not None, reason=str(why_unavailable("cpu"))
 )
-ISAS = ("portable", "avx2", "avx512", "avx512vnni")
 
 
 @pytest.fixture(params=ISAS, scope="module")

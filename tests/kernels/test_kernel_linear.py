@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_cases import WIDTHS, grids, random_codes, random_features
+from kernel_cases import ISAS, WIDTHS, grids, random_codes, random_features
 
 from qgnn_lightning.kernels import (
     Grid,
@@ -43,7 +43,7 @@ def test_result_is_the_formula_in_integers() -> None:
 
 
 @needs_cpu
-@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512", "avx512vnni"])
+@pytest.mark.parametrize("isa", ISAS)
 @given(
     rows=st.sampled_from((0, 1, 7)),
     widths=st.sampled_from(((1, 1), (3, 5), (33, 4), (130, 9), (300, 65), (1433, 16))),
@@ -88,7 +88,7 @@ def test_backends_agree(
 
 
 @needs_cpu
-@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512", "avx512vnni"])
+@pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("bounds", [(-127, 128), (-10, 245), (-200, 55), (0, 255), (-255, 0)])
 def test_weights_of_one_byte_around_any_zero(
     isa: str, bounds: tuple[int, int], monkeypatch: pytest.MonkeyPatch
@@ -119,7 +119,7 @@ def test_largest_products_do_not_overflow(num_bits: int) -> None:
 
 
 @needs_cpu
-@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512", "avx512vnni"])
+@pytest.mark.parametrize("isa", ISAS)
 @given(
     rows=st.sampled_from((1, 4, 6)),
     inputs=st.sampled_from((1, 15, 63, 64, 65, 129, 896, 897, 3640, 3641)),
@@ -165,7 +165,7 @@ def test_quantize_pack_is_the_formula() -> None:
 
 
 @needs_cpu
-@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512", "avx512vnni"])
+@pytest.mark.parametrize("isa", ISAS)
 @given(
     rows=st.sampled_from((0, 1, 9)),
     width=st.sampled_from(WIDTHS),
@@ -191,7 +191,7 @@ def test_quantize_pack_names_what_is_wrong() -> None:
         quantize_pack(torch.zeros(2, 0), Grid(2, 1.0, 1))
 
 
-@pytest.fixture(params=["reference", "portable", "avx2", "avx512", "avx512vnni"])
+@pytest.fixture(params=["reference", *ISAS])
 def backend(request, monkeypatch):  # type: ignore[no-untyped-def]
     """The reference, or the compiled kernels on an instruction set."""
     if request.param == "reference":

@@ -127,11 +127,12 @@ constexpr int kPairOutputs = 64;
 constexpr int kPaddedOutputs = 32;
 
 // Weights as the inner loops read them, in one of three forms, zero beyond in_features and
-// out_features. Rows have `stride` inputs; `outputs` are padded for the loops. `narrow`: `block`
-// products of 8 bits, added in pairs, fit into 16 bits (sparse rows: `block` products as they are,
-// 0 where not one does). `pairs`: codes of 2 bits, and 2-bit weights
-// as codes above the `least` weight of their output; pair i is the inputs whose codes share half
-// i / row_bytes of byte i % row_bytes, low half first.
+// out_features. Rows have `stride` inputs; `outputs` are padded for the loops. `narrow`: products of
+// 8 bits, added four at a time in 32 bits where the processor can (VNNI), else in pairs, of which
+// `block` products fit into 16 bits (sparse rows: `block` products as they are, 0 where not one
+// does). `pairs`: codes of 2 bits, and 2-bit weights as codes above the `least` weight of their
+// output; pair i is the inputs whose codes share half i / row_bytes of byte i % row_bytes, low half
+// first.
 struct LinearPlan {
   const QgnnLinear* call;
   const int8_t* narrow;   // [outputs / kOutputs, stride / 4, kOutputs, 4]
