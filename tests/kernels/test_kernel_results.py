@@ -54,19 +54,36 @@ def test_results_can_be_copied_and_changed() -> None:
     assert result.requires_grad_().sum() == 6 * 3 * ROWS
 
 
-def test_only_one_is_kept_and_it_can_be_released() -> None:
+def test_dropped_results_are_kept_and_can_be_released() -> None:
     results = [empty_result(ROWS, n) for n in (1, 2, 3)]
     results.clear()
-    assert release_results() in {4 * ROWS * n for n in (1, 2, 3)}
+    assert release_results() == 4 * ROWS * (1 + 2 + 3)
     assert release_results() == 0
 
 
-def test_much_larger_memory_is_not_kept_for_a_small_result() -> None:
+def test_beyond_a_limit_only_the_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_results, "KEPT", 4 * ROWS * 4)
+    for n in (4, 1, 2):
+        result = empty_result(ROWS, n)
+        del result
+    assert release_results() == 4 * ROWS * (1 + 2)
+    result = empty_result(ROWS, 5)
+    del result
+    assert release_results() == 4 * ROWS * 5
+
+
+def test_the_smallest_memory_that_fits_is_used_again() -> None:
+    results = [empty_result(ROWS, n) for n in (4, 3)]
+    address = results[1].data_ptr()
+    results.clear()
+    assert empty_result(8 * ROWS, dtype=torch.uint8).data_ptr() == address
+
+
+def test_much_larger_memory_is_not_taken_for_a_small_result() -> None:
     large = empty_result(ROWS, 3)
+    address = large.data_ptr()
     del large
-    small = empty_result(ROWS, 1)
-    del small
-    assert release_results() == 4 * ROWS
+    assert empty_result(ROWS, 1).data_ptr() != address
 
 
 def test_small_results_are_ordinary_tensors() -> None:

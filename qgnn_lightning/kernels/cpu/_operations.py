@@ -57,7 +57,7 @@ def quantize_pack(x: Tensor, grid: Grid, num_threads: int) -> Tensor:
     """Return the packed codes of rows of floats."""
     x = x.contiguous()
     layout = PackedLayout(x.shape[1], grid.num_bits)
-    out = torch.empty(x.shape[0], layout.row_bytes, dtype=torch.uint8)
+    out = empty_result(x.shape[0], layout.row_bytes, dtype=torch.uint8)
     status = library().qgnn_quantize_pack(
         _pointer(x),
         *(_int64(size) for size in (*x.shape, layout.row_bytes, grid.num_bits)),
@@ -195,7 +195,7 @@ def _linear(
         requantize: dict[str, float] = {}
     else:
         layout = PackedLayout(out_features, out_grid.num_bits)
-        out = torch.empty(sizes["num_rows"], layout.row_bytes, dtype=torch.uint8)
+        out = empty_result(sizes["num_rows"], layout.row_bytes, dtype=torch.uint8)
         requantize = {
             "out_bits": out_grid.num_bits,
             "out_row_bytes": layout.row_bytes,

@@ -1,7 +1,8 @@
 """Memory for large results, used again once a result is dropped.
 
 Fresh memory costs a page fault for every page of it, which for a large result takes longer than to
-compute it. So the memory of the last large result that was dropped is kept for the next one.
+compute it. So the memory of dropped results is kept for later ones: of the last one, and of those
+before as long as all of them stay small.
 """
 
 from __future__ import annotations
@@ -17,25 +18,28 @@ from torch import Tensor
 
 #: Bytes from which on results are large.
 LARGE = 1 << 22
+#: Bytes that more than one dropped result may take.
+KEPT = 1 << 28
 _HUGE_PAGES = getattr(mmap, "MADV_HUGEPAGE", None)
 
-_spare: deque[mmap.mmap] = deque(maxlen=1)
+# The last to be dropped at the right. Results may be dropped while any line below runs.
+_spare: deque[mmap.mmap] = deque()
 
 
-def empty_result(*shape: int) -> Tensor:
-    """Return a float32 tensor of any values.
+def empty_result(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return a tensor of any values.
 
     Raises:
         MemoryError: If there is not as much memory.
     """
-    size = 4 * math.prod(shape)
+    size = dtype.itemsize * math.prod(shape)
     if size < LARGE or _HUGE_PAGES is None:
-        return torch.empty(shape)
+        return torch.empty(shape, dtype=dtype)
     memory = _take(size)
     # The tensor holds on to `owner`, nothing else does: it dies with the last view of the tensor.
     owner = (ctypes.c_byte * size).from_buffer(memory)
-    weakref.finalize(owner, _spare.append, memory).atexit = False
-    return torch.frombuffer(owner, dtype=torch.float32).view(shape)
+    weakref.finalize(owner, _keep, memory).atexit = False
+    return torch.frombuffer(owner, dtype=dtype).view(shape)
 
 
 def release_results() -> int:
@@ -47,11 +51,20 @@ def release_results() -> int:
 
 
 def _take(size: int) -> mmap.mmap:
-    try:
-        memory = _spare.pop()
-    except IndexError:
-        return _map(size)
-    return memory if size <= len(memory) <= 2 * size else _map(size)
+    fitting = [memory for memory in list(_spare) if size <= len(memory) <= 2 * size]
+    for memory in sorted(fitting, key=len):
+        try:
+            _spare.remove(memory)
+        except ValueError:  # taken by another thread
+            continue
+        return memory
+    return _map(size)
+
+
+def _keep(memory: mmap.mmap) -> None:
+    _spare.append(memory)
+    while len(_spare) > 1 and sum(map(len, list(_spare))) > KEPT:
+        _spare.popleft()
 
 
 def _map(size: int) -> mmap.mmap:

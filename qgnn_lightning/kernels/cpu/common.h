@@ -135,7 +135,7 @@ constexpr int kPaddedOutputs = 32;
 // first.
 struct LinearPlan {
   const QgnnLinear* call;
-  const int8_t* narrow;   // [outputs / kOutputs, stride / 4, kOutputs, 4]
+  const int8_t* narrow;   // [outputs / kOutputs, stride / 4, kOutputs, 4]; VNNI: 2 * kOutputs
   const int16_t* wide;    // [outputs / kOutputs, stride / 2, kOutputs, 2]
   const uint8_t* pairs;   // [outputs / kPairOutputs, 2 * row_bytes, kPairOutputs], see pair_place
   const int16_t *least, *zero_sums;  // [outputs], zero_sums: offset in 16 bits

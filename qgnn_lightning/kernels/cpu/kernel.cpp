@@ -195,10 +195,10 @@ class LinearBuffers {
 
  private:
   int64_t inputs_, outputs_;
-  std::vector<uint8_t> narrow_, codes_;
-  std::vector<int16_t> wide_;
-  std::vector<int32_t> totals_;
-  std::vector<float> y_;
+  AlignedVector<uint8_t> narrow_, codes_;
+  AlignedVector<int16_t> wide_;
+  AlignedVector<int32_t> totals_;
+  AlignedVector<float> y_;
 };
 
 static int linear(const QgnnLinear& c) {

@@ -2,8 +2,8 @@
 #pragma once
 #include <algorithm>
 #include <cstdlib>
-#include <vector>
 
+#include "aligned.h"
 #include "common.h"
 
 namespace qgnn {
@@ -44,13 +44,13 @@ class LinearWeights {
     }
     // 9 bounds a product of centred codes: 16 bits hold sums of this many; a pair costs about 2/3
     const int64_t paired_outputs = round_up(c.out_features, kPairOutputs);
-    const bool in_pairs = c.isa > 0 && c.x_bits == 2 && c.x_stride == 1 && range <= 3 &&
+    const bool in_bytes = c.isa >= kVnni && range <= 255;
+    const bool in_pairs = c.isa > 0 && !in_bytes && c.x_bits == 2 && c.x_stride == 1 && range <= 3 &&
                           limit <= 3 && c.in_features <= 32767 / 9 &&
                           2 * paired_outputs <= 3 * plan.outputs;
     if (in_pairs) plan.outputs = paired_outputs;
     copy_epilogue(c);
     plan.block = limit <= 127 ? 32767 / (2 * ((1 << c.x_bits) - 1) * limit) : 0;
-    const bool in_bytes = c.isa >= kVnni && range <= 255;
     const bool move = std::any_of(moved_.begin(), moved_.end(), [](int32_t m) { return m != 0; });
     if (in_bytes && move) plan.moved = moved_.data();
     if (in_pairs) fill_pairs(c);
@@ -80,15 +80,16 @@ class LinearWeights {
   }
 
   template <class T>
-  const T* fill(const QgnnLinear& c, std::vector<T>& weights) {
+  const T* fill(const QgnnLinear& c, AlignedVector<T>& weights) {
     constexpr int64_t kInputs = 4 / sizeof(T);
+    const int64_t together = c.isa >= kVnni && sizeof(T) == 1 ? 2 * kOutputs : kOutputs;
     plan.steps = (c.in_features + kInputs - 1) / kInputs;
     weights.assign(size_t(plan.outputs * plan.stride), 0);
     for (int64_t o = 0; o < c.out_features; ++o) {
       const int32_t moved = plan.moved ? plan.moved[o] : 0;
       for (int64_t i = 0; i < c.in_features; ++i) {
-        const int64_t group = o / kOutputs * (plan.stride / kInputs) + i / kInputs;
-        const int64_t to = (group * kOutputs + o % kOutputs) * kInputs + i % kInputs;
+        const int64_t group = o / together * (plan.stride / kInputs) + i / kInputs;
+        const int64_t to = (group * together + o % together) * kInputs + i % kInputs;
         weights[size_t(to)] = T(c.weight[o * c.in_features + i] - moved);
       }
     }
@@ -122,11 +123,11 @@ class LinearWeights {
     plan.mask = mask_.data();
   }
 
-  std::vector<int8_t> narrow_;
-  std::vector<int16_t> wide_, least_, zero_sums_;
-  std::vector<uint8_t> pairs_, mask_;
-  std::vector<int32_t> offset_, moved_;
-  std::vector<float> factor_, bias_;
+  AlignedVector<int8_t> narrow_;
+  AlignedVector<int16_t> wide_, least_, zero_sums_;
+  AlignedVector<uint8_t> pairs_, mask_;
+  AlignedVector<int32_t> offset_, moved_;
+  AlignedVector<float> factor_, bias_;
 };
 
 }  // namespace qgnn
