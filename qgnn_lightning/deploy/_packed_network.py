@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Literal
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -91,7 +92,7 @@ class PackedLinear:
         if x.layout == torch.sparse_csr:
             result = kernels.sparse_linear(
                 x.crow_indices().to(torch.int64),
-                x.col_indices().to(torch.int32),
+                _int32(x.col_indices()),
                 x.values(),
                 self._kernel_input_grid,
                 self._centred_weight,
@@ -263,6 +264,13 @@ class PackedGNN:
             hidden = self.encoder(x, relu=True, out=self.classifier.input_grid)
             return self.propagation(self.classifier(hidden), graph)
         return self.classifier(self.propagation(self.encoder(x, relu=True), graph))
+
+
+def _int32(values: Tensor) -> Tensor:
+    # NumPy: torch's threads would spin on while the kernels run
+    if values.dtype == torch.int32 or values.device.type != "cpu":
+        return values.to(torch.int32)
+    return torch.from_numpy(values.numpy().astype(np.int32))
 
 
 def grid_bytes(grid: Grid) -> int:

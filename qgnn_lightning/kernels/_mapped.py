@@ -12,7 +12,7 @@ from . import backends, cpu
 from ._constants import StepCoefficients
 from ._graph import PackedGraph
 from ._grid import Grid, GridTable
-from .api import Form, check_propagation, operations_of_a_step
+from .api import Form, check_propagation, count_operations
 from .validation import check_num_threads
 
 
@@ -65,7 +65,7 @@ def propagate_mapped(
         form == "delta_sigma",
         residual_bits,
         False,
-        check_num_threads(num_threads, operations_of_a_step(x0, graph)),
+        check_num_threads(num_threads, count_operations(x0, graph, len(grids))),
         out=_mapped(folder / "features", x0.numel(), torch.float32).view(x0.shape),
         workspace=lambda num_bytes: _mapped(folder / "state", num_bytes, torch.uint8),
     )

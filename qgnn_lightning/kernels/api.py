@@ -166,9 +166,9 @@ def check_propagation(x0: Tensor, graph: PackedGraph, form: str, residual_bits: 
         )
 
 
-def operations_of_a_step(x0: Tensor, graph: PackedGraph) -> int:
+def count_operations(x0: Tensor, graph: PackedGraph, num_steps: int) -> int:
     """Codes added up; making those of a row counts as eight neighbours."""
-    return x0.shape[1] * (8 * x0.shape[0] + graph.col.numel())
+    return num_steps * x0.shape[1] * (8 * x0.shape[0] + graph.col.numel())
 
 
 def propagate(
@@ -221,7 +221,7 @@ def propagate(
     table = GridTable.from_grids(grids)
     steps = (table.scale, table.zero_point, table.shift, table.num_bits, table.truncated)
     weights = (coefficients.own, coefficients.message, coefficients.restart)
-    threads = check_num_threads(num_threads, operations_of_a_step(x0, graph))
+    threads = check_num_threads(num_threads, count_operations(x0, graph, len(grids)))
     options = (form == "delta_sigma", residual_bits, return_codes, threads)
     features, codes = ops.propagate(x0, *graph.tensors(), *steps, *weights, *options, backend)
     return Propagated(features, codes)

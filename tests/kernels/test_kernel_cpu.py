@@ -192,22 +192,6 @@ def test_workspace_is_kept_and_can_be_released() -> None:
     assert cpu.release_workspace() == 0
 
 
-def test_calls_from_several_threads_do_not_disturb_each_other() -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    graph, weights = random_graph(300, 3000, seed=0), StepCoefficients(0.0, 0.9, 0.1)
-    step_grids, x0 = [Grid(2, 0.5, 1)] * 5, random_features(300, 64, 0)
-
-    def run(_: int) -> torch.Tensor:
-        return propagate(
-            x0, graph, step_grids, weights, form="delta_sigma", num_threads=2, backend="cpu"
-        ).features
-
-    with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(run, range(24)))
-    assert all(torch.equal(result, results[0]) for result in results)
-
-
 def test_unknown_instruction_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QGNN_KERNEL_ISA", "mmx")
     with pytest.raises(RuntimeError, match=r"QGNN_KERNEL_ISA must be one of .*, got 'mmx'"):
