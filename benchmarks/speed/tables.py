@@ -34,7 +34,8 @@ def speed_table() -> str:
     """Width of the features against bits, on one graph."""
     names = sorted(HERE.glob("results/propagate_[0-9]*.json"), key=lambda path: int(path.stem[10:]))
     results = [result(path.stem) for path in names]
-    rows = [speed_row(one) for one in results]
+    kept = [result(f"propagate_kept_{one['settings']['num_features']}") for one in results]
+    rows = [speed_row(one, other) for one, other in zip(results, kept, strict=True)]
     first = results[0]
     settings, hardware = first["settings"], first["environment"]["hardware"]
     note = (
@@ -42,19 +43,35 @@ def speed_table() -> str:
         f"{first['graph']['num_nodes']:,} nodes and {first['graph']['num_nonzeros']:,} non-zeros, "
         f"{settings['threads']} threads of an {hardware['processor']}, kernels: "
         f"{first['environment']['kernels']}. Against the fastest of the FP32 candidates in each "
-        "file, in turns in one process, medians; 4 and 2 bits with delta-sigma messages. Source: "
+        "file, in turns in one process, medians; 4 and 2 bits with delta-sigma messages. Pages "
+        "kept: `MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184`. Source: "
         "`benchmarks/speed/results/propagate_*.json`, which name their commits and commands."
     )
-    return markdown(["Features", "Fastest FP32", *DEFAULT], rows) + "\n\n" + note
+    head = ["Features", "Fastest FP32", *DEFAULT, "FP32, pages kept", "2 bits"]
+    return markdown(head, rows) + "\n\n" + note
 
 
-def speed_row(found: Result) -> list[str]:
+def speed_row(found: Result, kept: Result) -> list[str]:
     """Milliseconds in float32, and how many times faster the packed integers are."""
-    candidates = {one["name"]: one for one in found["candidates"]}
-    fastest = candidates[found["fastest_float32"]]
-    milliseconds = f"{1e3 * fastest['seconds']['median']:,.0f} ms"
-    times = [f"{candidates[name]['ratio']:.1f}x" for name in DEFAULT.values()]
-    return [str(found["settings"]["num_features"]), milliseconds, *times]
+    times = [f"{ratio(found, name):.1f}x" for name in DEFAULT.values()]
+    with_kept = [milliseconds(kept), f"{ratio(kept, DEFAULT['2 bits']):.1f}x"]
+    return [str(found["settings"]["num_features"]), milliseconds(found), *times, *with_kept]
+
+
+def candidate(found: Result, name: str) -> Result:
+    """What was measured of a candidate."""
+    one: Result = next(one for one in found["candidates"] if one["name"] == name)
+    return one
+
+
+def milliseconds(found: Result) -> str:
+    """Of the fastest candidate in float32."""
+    return f"{1e3 * candidate(found, found['fastest_float32'])['seconds']['median']:,.0f} ms"
+
+
+def ratio(found: Result, name: str) -> float:
+    """Time of the fastest candidate in float32 over that of another."""
+    return float(candidate(found, name)["ratio"])
 
 
 def sizes_table() -> str:
@@ -63,8 +80,8 @@ def sizes_table() -> str:
     settings, sizes = found["settings"], found["sizes"]
     rows = [["2 bits", *(f"{gain(one['candidates'], 'int2-delta'):.1f}x" for one in sizes)]]
     note = (
-        f"The same, {settings['num_features']} features, {settings['threads']} threads, beside "
-        "other work on the same machine. Source: `benchmarks/speed/results/scaling.json`."
+        f"The same, {settings['num_features']} features, {settings['threads']} threads. Source: "
+        "`benchmarks/speed/results/scaling.json`."
     )
     return markdown(["Non-zeros", *(rounded(one) for one in sizes)], rows) + "\n\n" + note
 

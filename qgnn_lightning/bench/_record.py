@@ -124,6 +124,7 @@ def environment() -> dict[str, Any]:
         },
         "threads": torch.get_num_threads(),
         "wait_policy": os.environ.get("OMP_WAIT_POLICY", "default"),
+        "allocator": {key: value for key, value in os.environ.items() if key.startswith("MALLOC_")},
         "kernels": kernel_description(),
     }
 

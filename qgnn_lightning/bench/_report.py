@@ -12,6 +12,8 @@ from qgnn_lightning.bench._record import Benchmark, kernel_description
 
 _NONE = "-"
 _BITS = re.compile(r"int[248]\b")
+#: Bytes of a result from which on glibc gives its memory back to the system.
+_GIVEN_BACK = 1 << 22
 
 
 def report(benchmark: Benchmark) -> str:
@@ -79,6 +81,10 @@ def _notes(benchmark: Benchmark) -> str:
     lines = _legend(benchmark.outcomes)
     if fastest is not None:
         lines.append(f"vs fp32: speed relative to {fastest.candidate.name}, the fastest FP32 here")
+        if fastest.candidate.message_bytes >= _GIVEN_BACK:
+            lines.append(
+                "fp32: half may be page faults, unless the allocator keeps memory (glibc: MALLOC_*)"
+            )
     if _is_slow(benchmark):
         lines.append(
             "packed below 1x: expected on small graphs, whose float features fit a cache too"

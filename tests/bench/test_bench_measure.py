@@ -94,7 +94,8 @@ def test_without_a_float32_path_there_is_no_ratio():
     assert "vs fp32: " not in report(found)
 
 
-def test_the_record_is_plain_and_complete():
+def test_the_record_is_plain_and_complete(monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "123")
     found = benchmark(
         outcome("bag", "fp32", [0.1, 0.3, 0.2], max_deviation=1e-7, relative_error=1e-8),
         outcome("int2", "packed", [0.1], deviation_from_fake=0.0, extra_peak_bytes=5),
@@ -104,6 +105,7 @@ def test_the_record_is_plain_and_complete():
     assert stored["graph"] == {"num_nodes": 10, "num_nonzeros": 40}
     assert stored["packed_equals_fake"] is True
     assert {"commit", "versions", "hardware", "threads", "kernels"} <= set(stored["environment"])
+    assert stored["environment"]["allocator"]["MALLOC_TRIM_THRESHOLD_"] == "123"
     bag, int2 = stored["candidates"]
     assert bag["seconds"] == {"median": 0.2, "min": 0.1, "max": 0.3, "runs": [0.1, 0.3, 0.2]}
     assert (bag["ratio"], bag["max_deviation"], bag["relative_error"]) == (1.0, 1e-7, 1e-8)
