@@ -7,6 +7,8 @@
 #include "common.h"
 #include "linear_weights.h"
 #include "parallel.h"
+#include "plan.h"
+#include "workspace.h"
 
 #pragma GCC diagnostic ignored "-Wpsabi"
 #if defined(__GNUC__) && !defined(__clang__)
@@ -89,95 +91,6 @@ static bool runs_here(int64_t isa) {
 #endif
   return isa == 0;
 }
-
-static size_t padded(size_t bytes) { return (bytes + 127) / 64 * 64; }
-
-// Hands out consecutive pieces of a workspace; without one it only measures.
-struct Arena {
-  uint8_t* base;
-  size_t used = 0;
-  template <class T>
-  T* take(size_t count) {
-    T* p = base ? reinterpret_cast<T*>(base + used) : nullptr;
-    used += padded(count * sizeof(T));
-    return p;
-  }
-};
-
-// Rows of a block that are worth being sorted.
-constexpr int64_t kSortedRows = 512;
-
-// Everything the workers of one propagation read and write.
-struct Plan {
-  const QgnnPropagation& call;
-  int64_t capacity, workers;
-  uint8_t* codes = nullptr;
-  void* carried = nullptr;
-  float *state = nullptr, *rows = nullptr, *tables = nullptr;
-  uint8_t* padding = nullptr;
-  int32_t* order = nullptr;
-
-  Plan(const QgnnPropagation& c, int64_t threads)
-      : call(c), capacity(c.row_bytes * lanes(int(c.num_bits))), workers(threads) {}
-
-  bool keeps_history() const { return call.delta_sigma != 0; }
-  bool carries() const { return call.num_steps > 1 && (call.delta_sigma || call.momentum == 0.0f); }
-  size_t layout(uint8_t* base) {
-    Arena arena{base};
-    const size_t n = size_t(call.num_nodes);
-    padding = arena.take<uint8_t>(size_t(call.row_bytes));
-    if (has_narrow_rows(call)) order = arena.take<int32_t>(n);
-    rows = arena.take<float>(size_t(2 * workers * capacity));
-    tables = arena.take<float>(size_t(kTableSize * call.num_steps));
-    if (!call.trace) {
-      const size_t copies = keeps_history() ? size_t(call.num_steps) : 2;
-      codes = arena.take<uint8_t>(copies * n * size_t(call.row_bytes));
-    }
-    if (carries()) carried = arena.take<uint8_t>(n * size_t(carried_row(call) * carried_bytes(call)));
-    if (call.momentum != 0.0f) state = arena.take<float>(n * size_t(capacity));
-    return arena.used;
-  }
-  uint8_t* codes_of(int64_t k) const {
-    const int64_t size = call.num_nodes * call.row_bytes;
-    if (call.trace) return call.trace + k * size;
-    return codes + (keeps_history() ? k : k % 2) * size;
-  }
-  void fill() {
-    for (int64_t i = 0; i < 2 * workers * capacity; ++i) rows[i] = 0.0f;
-    for (int64_t j = 0; j < call.row_bytes; ++j) padding[j] = 0;
-    for (int64_t f = 0; f < call.num_features; ++f) {
-      const int lane = int(f / call.row_bytes), bits = int(call.num_bits);
-      padding[f % call.row_bytes] |= uint8_t(((1 << bits) - 1) << (bits * lane));
-    }
-  }
-  // The rows of each block by their number of neighbours, as far as that matters.
-  void sort_rows(const Partition& blocks) {
-    constexpr int64_t kMany = 31;
-    const auto neighbours = [&](int64_t i) {
-      return std::min(call.rowptr[i + 1] - call.rowptr[i], kMany);
-    };
-    for (int64_t b = 0; order && b < blocks.size(); ++b) {
-      int64_t place[kMany + 2] = {};
-      for (int64_t i = blocks.begin(b); i < blocks.end(b); ++i) ++place[neighbours(i) + 1];
-      place[0] = blocks.begin(b);
-      for (int64_t n = 0; n < kMany; ++n) place[n + 1] += place[n];
-      for (int64_t i = blocks.begin(b); i < blocks.end(b); ++i) {
-        order[place[neighbours(i)]++] = int32_t(i);
-      }
-    }
-  }
-  void fill_tables() {
-    const int32_t stride = call.truncated ? 85 : 1;
-    for (int64_t i = 0; i < kTableSize * call.num_steps; ++i) {
-      const int64_t k = i / kTableSize;
-      tables[i] = call.scale[k] * float(stride * int32_t(i % 4) - call.zero_point[k]);
-    }
-  }
-  RowScratch scratch(int64_t worker) const {
-    float* x = rows + 2 * worker * capacity;
-    return {x, x + capacity};
-  }
-};
 
 // Buffers of all workers for rows of `inputs` codes and `outputs` floats.
 class LinearBuffers {

@@ -42,9 +42,9 @@ class LinearWeights {
       range = std::max(range, int32_t(*high) - int32_t(*low));
       moved_[size_t(o)] = *high > 127 ? *high - 127 : std::min(*low + 128, 0);
     }
+    const bool in_bytes = c.isa >= kVnni && range <= 255;
     // 9 bounds a product of centred codes: 16 bits hold sums of this many; a pair costs about 2/3
     const int64_t paired_outputs = round_up(c.out_features, kPairOutputs);
-    const bool in_bytes = c.isa >= kVnni && range <= 255;
     const bool in_pairs = c.isa > 0 && !in_bytes && c.x_bits == 2 && c.x_stride == 1 && range <= 3 &&
                           limit <= 3 && c.in_features <= 32767 / 9 &&
                           2 * paired_outputs <= 3 * plan.outputs;
