@@ -69,7 +69,7 @@ def test_beyond_a_limit_only_the_last_are_kept(monkeypatch: pytest.MonkeyPatch) 
     assert release_results() == 4 * ROWS * (1 + 2)
     result = empty_result(ROWS, 5)
     del result
-    assert release_results() == 4 * ROWS * 5
+    assert release_results() == 0
 
 
 def test_the_smallest_memory_that_fits_is_used_again() -> None:

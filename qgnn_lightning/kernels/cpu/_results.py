@@ -1,12 +1,12 @@
 """Memory for large results, used again once a result is dropped.
 
 Fresh memory costs a page fault for every page of it, which for a large result takes longer than to
-compute it. So the memory of dropped results is kept for later ones: of the last one, and of those
-before as long as all of them stay small.
+compute it. So the memory of the last results that were dropped is kept for later ones.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import mmap
@@ -18,8 +18,8 @@ from torch import Tensor
 
 #: Bytes from which on results are large.
 LARGE = 1 << 22
-#: Bytes that more than one dropped result may take.
-KEPT = 1 << 28
+#: Bytes that are kept at most; larger results are freed as they are dropped.
+KEPT = 1 << 30
 _HUGE_PAGES = getattr(mmap, "MADV_HUGEPAGE", None)
 
 # The last to be dropped at the right. Results may be dropped while any line below runs.
@@ -63,8 +63,9 @@ def _take(size: int) -> mmap.mmap:
 
 def _keep(memory: mmap.mmap) -> None:
     _spare.append(memory)
-    while len(_spare) > 1 and sum(map(len, list(_spare))) > KEPT:
-        _spare.popleft()
+    while sum(map(len, list(_spare))) > KEPT:
+        with contextlib.suppress(IndexError):  # taken by another thread
+            _spare.popleft()
 
 
 def _map(size: int) -> mmap.mmap:
