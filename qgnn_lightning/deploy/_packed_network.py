@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import Literal
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from qgnn_lightning import kernels
 from qgnn_lightning.graph import Adjacency, check_tensor
+from qgnn_lightning.kernels.validation import to_int32
 from qgnn_lightning.nn import (
     AffinePropagation,
     DeltaSigmaMessages,
@@ -92,7 +92,7 @@ class PackedLinear:
         if x.layout == torch.sparse_csr:
             result = kernels.sparse_linear(
                 x.crow_indices().to(torch.int64),
-                _int32(x.col_indices()),
+                to_int32("col", x.col_indices()),
                 x.values(),
                 self._kernel_input_grid,
                 self._centred_weight,
@@ -248,7 +248,8 @@ class PackedGNN:
 
         Raises:
             TypeError: If ``x`` or ``graph`` is no tensor, but an array of numpy, say.
-            ValueError: If ``x`` has another number of features or type, or is not finite.
+            ValueError: If ``x`` has another number of features or nodes, type or layout, or is not
+                finite.
         """
         check_tensor("x", x)
         if not isinstance(graph, Adjacency):
@@ -258,19 +259,21 @@ class PackedGNN:
                 f"x must be float32 of shape (num_nodes, {self.num_features}), "
                 f"got {x.dtype} of shape {tuple(x.shape)}"
             )
+        if x.layout not in (torch.strided, torch.sparse_csr) or x.device.type == "meta":
+            raise ValueError(
+                f"x must be dense or torch.sparse CSR, with values, got {x.layout} on {x.device}"
+            )
         if not isinstance(graph, Adjacency):
             graph = Adjacency.from_edge_index(graph, x.shape[0])
+        elif graph.num_nodes != x.shape[0]:
+            raise ValueError(
+                f"x must have a row for each of the {graph.num_nodes} nodes of the graph, "
+                f"got {x.shape[0]}"
+            )
         if self.order == "encode":
             hidden = self.encoder(x, relu=True, out=self.classifier.input_grid)
             return self.propagation(self.classifier(hidden), graph)
         return self.classifier(self.propagation(self.encoder(x, relu=True), graph))
-
-
-def _int32(values: Tensor) -> Tensor:
-    # NumPy: torch's threads would spin on while the kernels run
-    if values.dtype == torch.int32 or values.device.type != "cpu":
-        return values.to(torch.int32)
-    return torch.from_numpy(values.numpy().astype(np.int32))
 
 
 def grid_bytes(grid: Grid) -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .validation import check_csr, check_vector
+from .validation import check_csr, check_vector, to_int32
 
 
 class GraphTensors(NamedTuple):
@@ -77,7 +77,7 @@ class PackedGraph:
         degree = degree.to(torch.float32)
         return cls(
             rowptr=rowptr.to(torch.int64).contiguous(),
-            col=col.to(torch.int32).contiguous(),
+            col=to_int32("col", col).contiguous(),
             inv_degree=1.0 / degree,
             inv_sqrt_degree=degree.rsqrt(),
             sqrt_degree=degree.sqrt(),

@@ -198,7 +198,7 @@ def propagate(
     fixed point, in units of the next scale; see :mod:`fixed_point`. Every backend rounds alike.
 
     Args:
-        x0: float32 input, finite.
+        x0: float32 input; finite, which is not checked.
         graph: Neighbours and degree factors.
         grids: One grid per step; same ``num_bits`` and ``stride``.
         coefficients: Weights :math:`a, b, e`.

@@ -100,6 +100,18 @@ def _least_and_most(values: Tensor) -> tuple[int, int]:
     return int(least), int(most)
 
 
+def to_int32(name: str, values: Tensor) -> Tensor:
+    """Whole numbers in 32 bits; raise ``ValueError`` where they do not fit."""
+    if values.dtype == torch.int32:
+        return values
+    least, most = _least_and_most(values)
+    if least < -(1 << 31) or most >= 1 << 31:
+        raise ValueError(f"{name} must fit into 32 bits, got {least}..{most}")
+    if values.device.type == "cpu":  # as above
+        return torch.from_numpy(values.numpy().astype("int32"))
+    return values.to(torch.int32)
+
+
 def check_num_threads(num_threads: int | None, operations: int) -> int:
     """Return the number of threads to use.
 
@@ -108,9 +120,12 @@ def check_num_threads(num_threads: int | None, operations: int) -> int:
     """
     if num_threads is None:
         return max(1, min(torch.get_num_threads(), operations // _OPERATIONS_OF_A_THREAD))
-    if num_threads < 1:
-        raise ValueError(f"num_threads must be at least 1, got {num_threads}")
+    if not isinstance(num_threads, int) or not 1 <= num_threads <= MAX_THREADS:
+        raise ValueError(
+            f"num_threads must be a whole number in 1..{MAX_THREADS}, got {num_threads!r}"
+        )
     return num_threads
 
 
+MAX_THREADS = 4096
 _OPERATIONS_OF_A_THREAD = 1 << 19  # about 0.02 ms

@@ -89,6 +89,19 @@ def test_features_that_are_not_finite_are_refused(value, form):
         network(form(x), adjacency)
 
 
+def test_features_of_another_graph_are_refused():
+    network, x, adjacency = packed_network()
+    with pytest.raises(ValueError, match=rf"each of the {adjacency.num_nodes} nodes .*, got 1$"):
+        network(x[:1], adjacency)
+
+
+@pytest.mark.parametrize("form", [torch.Tensor.to_sparse_coo, lambda x: x.to("meta")])
+def test_features_in_another_form_are_refused(form):
+    network, x, adjacency = packed_network()
+    with pytest.raises(ValueError, match=r"x must be dense or torch.sparse CSR, with values, got"):
+        network(form(x), adjacency)
+
+
 def test_arrays_are_refused():
     network, x, _ = packed_network()
     edges = torch.tensor([[0, 1], [1, 0]])

@@ -22,6 +22,7 @@ from qgnn_lightning.kernels import (
     ops,
     pack,
     propagate,
+    quantize_pack,
     sparse_linear,
     unpack,
     why_unavailable,
@@ -119,7 +120,7 @@ def bad_calls():  # type: ignore[no-untyped-def]
         (lambda: neighbour_sum(packed, rowptr, col, weight=ones, **narrow),
          r"weight must have 9 element\(s\), got 2"),
         (lambda: neighbour_sum(packed, rowptr, col, num_threads=0, **narrow),
-         "num_threads must be at least 1, got 0"),
+         "num_threads must be a whole number in 1..4096, got 0"),
         (lambda: LinearWeight(weight.int(), ones), "codes must be torch.int16"),
         (lambda: LinearWeight(weight * 256, ones), r"codes must be in -255\.\.255, got 256"),
         (lambda: LinearWeight(weight[:0], ones[:0]), "codes must have at least 1 output, got 0"),
@@ -160,3 +161,15 @@ def test_little_work_takes_one_thread_unless_told_otherwise() -> None:
     assert check_num_threads(None, 1_000_000) == 1
     assert check_num_threads(None, 1 << 40) == torch.get_num_threads()
     assert check_num_threads(3, 1) == 3
+
+
+@pytest.mark.parametrize("col", [1 << 32, -(1 << 32)])
+def test_columns_do_not_wrap_around(col: int) -> None:
+    with pytest.raises(ValueError, match=rf"col must fit into 32 bits, got {col}\.\.{col}"):
+        PackedGraph.from_csr(torch.tensor([0, 1]), torch.tensor([col]))
+
+
+@pytest.mark.parametrize("num_threads", [0, 2**40, 1.5, "2"])
+def test_odd_numbers_of_threads_are_refused(num_threads) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=r"num_threads must be a whole number in 1\.\.4096, got"):
+        quantize_pack(random_features(3, 4, 0), Grid(2, 1.0, 1), num_threads=num_threads)

@@ -76,7 +76,7 @@ def test_the_result_is_a_file_that_another_call_replaces(tmp_path: Path) -> None
         ({"residual_bits": 4}, "residual_bits must be one of"),
         ({"x0": torch.ones(4, 2)}, "x0 must have 5 rows"),
         ({"grids": []}, "grids must hold one grid per step"),
-        ({"num_threads": 0}, "num_threads must be at least 1, got 0"),
+        ({"num_threads": 0}, "num_threads must be a whole number in 1..4096, got 0"),
     ],
 )
 @needs_cpu

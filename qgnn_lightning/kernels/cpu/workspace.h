@@ -41,8 +41,10 @@ class Workspace {
   Workspace& operator=(const Workspace&) = delete;
   uint8_t* data() const { return cached_ ? cache().data : own_.data; }
 
+  // Nothing while a call uses it, or did so when this process was forked.
   static int64_t release() {
-    std::lock_guard<std::mutex> lock(cache_lock());
+    std::unique_lock<std::mutex> lock(cache_lock(), std::try_to_lock);
+    if (!lock) return 0;
     const int64_t size = int64_t(cache().size);
     std::free(cache().data);
     cache() = {nullptr, 0};
