@@ -49,9 +49,16 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     options, unknown = bench_parser().parse_known_args(arguments)
     if unknown:
         raise UsageError(_unknown(unknown[0], options))
+    _check_data(options)
     _take_defaults(options)
     _check(options)
     return options
+
+
+def _check_data(options: argparse.Namespace) -> None:
+    for name in ("num_features", *_GRAPH):
+        if getattr(options, "data", None) is not None and getattr(options, name) is not None:
+            raise UsageError(f"--{name} cannot be chosen with --data: the data decide it")
 
 
 def _take_defaults(options: argparse.Namespace) -> None:

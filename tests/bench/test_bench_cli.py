@@ -223,6 +223,11 @@ def test_a_stored_network_is_not_reshaped(tmp_path):
         run_bench([*MODEL, f"--packed={path}", "--num_steps=2"])
 
 
+def test_data_bring_their_own_sizes():
+    with pytest.raises(UsageError, match="--num_nodes cannot be chosen with --data"):
+        run_bench(["model", "--data=cora.yaml", "--num_nodes=5"])
+
+
 def test_files_that_are_something_else(tmp_path):
     path = tmp_path / "network"
     path.write_bytes(b"nothing of ours")
