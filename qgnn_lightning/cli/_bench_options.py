@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,14 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
 
 
 def _check_data(options: argparse.Namespace) -> None:
-    for name in ("num_features", *_GRAPH):
-        if getattr(options, "data", None) is not None and getattr(options, name) is not None:
-            raise UsageError(f"--{name} cannot be chosen with --data: the data decide it")
+    if options.mode == "model" and options.data is not None:
+        _check_left_open(options, ("num_features", *_GRAPH), "--data: the data decide it")
+
+
+def _check_left_open(options: argparse.Namespace, names: Iterable[str], decided_by: str) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name} cannot be chosen with {decided_by}")
 
 
 def _take_defaults(options: argparse.Namespace) -> None:
@@ -220,9 +225,7 @@ def _check_stored(options: argparse.Namespace) -> None:
             continue
         if not path.is_file():
             raise UsageError(f"--{stored} must be a file, there is none at {path}")
-        for name in _SHAPE:
-            if getattr(options, name) is not None:
-                raise UsageError(f"--{name} cannot be chosen with --{stored}: the file decides it")
+        _check_left_open(options, _SHAPE, f"--{stored}: the file decides it")
         return
     for name, default in _SHAPE.items():
         if getattr(options, name) is None:

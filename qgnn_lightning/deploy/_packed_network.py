@@ -301,7 +301,7 @@ def packed_graph(adjacency: Adjacency) -> kernels.PackedGraph:
     if adjacency not in _PACKED_GRAPHS:
         _PACKED_GRAPHS[adjacency] = kernels.PackedGraph(
             adjacency.rowptr,
-            adjacency.col.to(torch.int32),
+            to_int32("col", adjacency.col),
             adjacency.inv_degree.flatten(),
             adjacency.inv_sqrt_degree.flatten(),
             adjacency.sqrt_degree.flatten(),

@@ -131,7 +131,7 @@ class SharedTeam {
   }
   SharedTeam(const SharedTeam&) = delete;
   SharedTeam& operator=(const SharedTeam&) = delete;
-  Team& operator*() { return team_; }
+  Team* operator->() { return &team_; }
 
  private:
   static std::mutex& lock() {
@@ -187,8 +187,8 @@ void run_team(int64_t threads, int64_t steps, int64_t blocks, const Body& body) 
   if (threads <= 1 || blocks == 1) return all.work(0);
   SharedTeam team;
   const int64_t members = std::min(threads, blocks) - 1;
-  (*team).grow_to(members);
-  (*team).run(members, [&](int64_t worker) { all.work(worker); });
+  team->grow_to(members);
+  team->run(members, [&](int64_t worker) { all.work(worker); });
 }
 
 }  // namespace qgnn
