@@ -54,6 +54,8 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     expected = propagated(0)
     with multiprocessing.get_context("fork").Pool(2) as pool:
         sums = pool.map_async(_checksum, [0, 0, 0]).get(timeout=60)
+        pool.close()  # to terminate them takes SIGTERM, which may be ignored here
+        pool.join()
     assert sums == [expected.double().sum().item()] * 3
 
 
