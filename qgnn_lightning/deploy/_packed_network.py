@@ -92,7 +92,7 @@ class PackedLinear:
         if x.layout == torch.sparse_csr:
             result = kernels.sparse_linear(
                 x.crow_indices().to(torch.int64),
-                to_int32("col", x.col_indices()),
+                x.col_indices(),
                 x.values(),
                 self._kernel_input_grid,
                 self._centred_weight,

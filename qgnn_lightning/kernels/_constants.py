@@ -52,8 +52,8 @@ class StepConstants:
         message_gain: From means of centred codes to units of the next step, float32.
         ratio: From units of the residual to those of the next step, float64; the first residual
             is in these already.
-        restart_unit: Unit of the input's share in the direct form, the largest from the second
-            step on.
+        inv_restart_unit: Inverse of the unit of the input's share in the direct form, the largest
+            unit from the second step on; float32.
         restart_ratio: From these units to those of the next step, float64.
     """
 
@@ -63,7 +63,7 @@ class StepConstants:
     inv_unit: Tensor
     message_gain: Tensor
     ratio: Tensor
-    restart_unit: Tensor
+    inv_restart_unit: Tensor
     restart_ratio: Tensor
 
     @classmethod
@@ -91,7 +91,7 @@ def _constants(scales: tuple[float, ...], level_bits: int, message: float) -> St
         inv_unit=inv_scale * codes,
         message_gain=to_next(fixed_point.message_gain(scale[:-1], scale[1:], message, level_bits)),
         ratio=to_next(ratio),
-        restart_unit=largest / codes,
+        inv_restart_unit=1.0 / (largest / codes),
         restart_ratio=to_next(fixed_point.unit_ratio(largest, scale[1:])),
     )
 

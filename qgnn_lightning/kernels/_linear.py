@@ -10,7 +10,15 @@ from ._grid import Grid
 from ._weight import LinearWeight
 from .backends import BACKENDS, Backend
 from .layout import PackedLayout
-from .validation import check_choice, check_csr, check_num_threads, check_packed, check_vector
+from .validation import (
+    check_choice,
+    check_no_gradient,
+    check_num_threads,
+    check_packed,
+    check_rowptr,
+    check_tensor,
+    check_vector,
+)
 
 
 def linear(
@@ -79,7 +87,7 @@ def sparse_linear(
 
     Args:
         rowptr: int64, first entry of every row.
-        col: int32, feature of every entry.
+        col: int32 or int64, feature of every entry.
         value: float32 entries, finite; what is not an entry counts as real 0.
         x_grid: Where to quantize them.
         weight: The weights.
@@ -97,8 +105,10 @@ def sparse_linear(
         BackendUnavailableError: If the backend named cannot run here.
     """
     check_choice("backend", backend, ("auto", *BACKENDS))
-    check_csr(rowptr, col, num_columns=weight.in_features)
+    check_rowptr(rowptr)
+    check_tensor("col", col, torch.int64 if col.dtype == torch.int64 else torch.int32, 1)
     check_vector("value", value, torch.float32, col.numel())
+    check_no_gradient("value", value)
     threads = check_num_threads(num_threads, col.numel() * weight.codes.shape[0])
     x_arguments = (x_grid.num_bits, x_grid.scale, x_grid.zero_point, x_grid.stride, x_grid.shift)
     result: Tensor = ops.sparse_linear(

@@ -18,6 +18,7 @@ from .validation import (
     check_choice,
     check_codes,
     check_csr,
+    check_no_gradient,
     check_num_threads,
     check_packed,
     check_tensor,
@@ -81,6 +82,7 @@ def quantize_pack(
     """
     check_choice("backend", backend, ("auto", *BACKENDS))
     check_tensor("x", x, torch.float32, 2)
+    check_no_gradient("x", x)
     if x.shape[1] < 1:
         raise ValueError(f"x must have at least 1 feature, got shape {tuple(x.shape)}")
     arguments = (grid.num_bits, grid.scale, grid.zero_point, grid.stride, grid.shift)
@@ -160,6 +162,7 @@ def check_propagation(x0: Tensor, graph: PackedGraph, form: str, residual_bits: 
     check_choice("form", form, ("direct", "delta_sigma"))
     check_choice("residual_bits", residual_bits, (8, 16))
     check_tensor("x0", x0, torch.float32, 2)
+    check_no_gradient("x0", x0)
     if x0.shape[0] != graph.num_nodes or x0.shape[1] < 1:
         raise ValueError(
             f"x0 must have {graph.num_nodes} rows and at least 1 feature, got {tuple(x0.shape)}"

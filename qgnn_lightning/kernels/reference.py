@@ -231,7 +231,7 @@ class Propagation:
         """Return ``z_K`` of the direct form."""
         own, constants, last = self.weights.own, self.constants, self.table.num_steps - 1
         restart = self.weights.restart * self.z0
-        carried = fixed_point.to_units(restart, 1.0 / constants.restart_unit)
+        carried = fixed_point.to_units(restart, constants.inv_restart_unit)
         z = self.z0
         self.send(z, 0)
         for step in range(last):

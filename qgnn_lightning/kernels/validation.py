@@ -27,6 +27,15 @@ def check_tensor(name: str, tensor: Tensor, dtype: torch.dtype, dim: int) -> Non
         raise ValueError(f"{name} must have {dim} dimension(s), got shape {tuple(tensor.shape)}")
 
 
+def check_no_gradient(name: str, tensor: Tensor) -> None:
+    """Raise ``ValueError`` if a gradient would be lost."""
+    if tensor.requires_grad and torch.is_grad_enabled():
+        raise ValueError(
+            f"{name} must not require a gradient, which packed operations do not have: "
+            "detach it, or compute under torch.no_grad()"
+        )
+
+
 def check_vector(name: str, tensor: Tensor, dtype: torch.dtype, size: int) -> None:
     """Raise ``ValueError`` unless ``tensor`` is a vector of the type and size."""
     check_tensor(name, tensor, dtype, 1)
@@ -68,11 +77,21 @@ def not_finite() -> ValueError:
 
 
 def check_csr(rowptr: Tensor, col: Tensor, *, num_columns: int) -> None:
-    """Raise ``ValueError`` unless rows are well-formed and every column exists."""
-    check_tensor("rowptr", rowptr, torch.int64, 1)
+    """Raise ``ValueError`` unless rows are well-formed and every column, int32, exists."""
     check_tensor("col", col, torch.int32, 1)
+    check_rowptr(rowptr)
+    check_rows(rowptr, col, num_columns=num_columns)
+
+
+def check_rowptr(rowptr: Tensor) -> None:
+    """Raise ``ValueError`` unless it is a vector of int64 that can bound rows."""
+    check_tensor("rowptr", rowptr, torch.int64, 1)
     if rowptr.numel() < 1:
         raise ValueError("rowptr must have at least 1 element, got 0")
+
+
+def check_rows(rowptr: Tensor, col: Tensor, *, num_columns: int) -> None:
+    """Raise ``ValueError`` unless rows are well-formed and every column exists."""
     counts = rowptr[1:] - rowptr[:-1]
     if int(rowptr[0]) != 0 or int(rowptr[-1]) != col.numel():
         raise ValueError(

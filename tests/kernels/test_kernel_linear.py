@@ -73,7 +73,7 @@ def test_backends_agree(
     packed, operand = pack(codes, num_bits), LinearWeight(weight, scale, offset)
     value = (codes.float() * stride - grid.zero_point).flatten() * grid.scale
     rowptr = torch.arange(rows + 1) * widths[0]
-    col = torch.arange(widths[0], dtype=torch.int32).repeat(rows)
+    col = torch.arange(widths[0], dtype=torch.int32 if seed % 2 else torch.int64).repeat(rows)
     options = {"relu": relu, "out_grid": out_grid}
     entries = (rowptr, col, value, grid, operand)
     expected = linear(packed, grid, operand, backend="reference", **options)
@@ -219,3 +219,50 @@ def test_floats_that_are_not_finite_are_refused(backend, value, width, at) -> No
     entries[at + 2] = value
     with pytest.raises(ValueError, match="x must be finite, got NaN or infinity"):
         sparse_linear(rowptr, col, entries, Grid(2, 1.0, 1), weight, backend=backend)
+
+
+@pytest.mark.parametrize("at", [0, 255, 256, 699])
+@pytest.mark.parametrize(
+    ("dtype", "bad"),
+    [
+        *((torch.int32, bad) for bad in (-1, 5, 2**31 - 1, -(2**31))),
+        *((torch.int64, bad) for bad in (-1, 5, 2**31, 2**32, -(2**63), 2**63 - 1)),
+    ],
+)
+def test_features_that_do_not_exist_are_refused(backend, dtype, at, bad) -> None:  # type: ignore[no-untyped-def]
+    weight = LinearWeight(torch.ones(2, 5, dtype=torch.int16), torch.ones(2), None)
+    rowptr, col = torch.tensor([0, 1, 1, 700]), torch.arange(700, dtype=dtype) % 5
+    col[at] = bad
+    with pytest.raises(ValueError, match=rf"col must be in 0\.\.4, got .*{bad}"):
+        sparse_linear(rowptr, col, torch.ones(700), Grid(2, 1.0, 1), weight, backend=backend)
+
+
+_HUGE = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("rowptr", "message"),
+    [
+        ([1, 2, 6], "rowptr must run from 0 to the 6 entries of col, got 1 to 6"),
+        ([0, 2, 5], "rowptr must run from 0 to the 6 entries of col, got 0 to 5"),
+        ([0, 4, 3, 6], "rowptr must not decrease, got a row of -1 entries"),
+        ([0, -4, 6], "rowptr must not decrease, got a row of -4 entries"),
+        ([0, 7, 6], "rowptr must not decrease, got a row of -1 entries"),
+        ([0, _HUGE, 6], "rowptr must not decrease"),
+        ([0, -_HUGE - 1, 6], "rowptr must"),
+        ([0, _HUGE, -_HUGE - 1, _HUGE, 6], "rowptr must"),
+    ],
+)
+def test_rows_that_are_malformed_are_refused(backend, rowptr, message) -> None:  # type: ignore[no-untyped-def]
+    weight = LinearWeight(torch.ones(2, 5, dtype=torch.int16), torch.ones(2), None)
+    arguments = (torch.zeros(6, dtype=torch.int64), torch.ones(6), Grid(2, 1.0, 1), weight)
+    with pytest.raises(ValueError, match=message):
+        sparse_linear(torch.tensor(rowptr), *arguments, backend=backend)
+
+
+def test_rows_of_more_entries_than_fit_are_refused(backend) -> None:  # type: ignore[no-untyped-def]
+    entries = (1 << 23) + 1
+    weight = LinearWeight(torch.ones(1, 1, dtype=torch.int16), torch.ones(1), None)
+    rowptr, col = torch.tensor([0, entries]), torch.zeros(entries, dtype=torch.int32)
+    with pytest.raises(ValueError, match="a row at most 8388608 entries, got 8388609"):
+        sparse_linear(rowptr, col, torch.ones(entries), Grid(2, 1.0, 1), weight, backend=backend)

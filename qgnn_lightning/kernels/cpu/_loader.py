@@ -12,11 +12,12 @@ from qgnn_lightning.kernels.validation import not_finite
 
 from ._results import release_results
 
-ABI_VERSION = 6
+ABI_VERSION = 7
 ISA_VARIABLE = "QGNN_KERNEL_ISA"
 
 _STEM = "_qgnn_kernels"
-_NOT_FINITE = 3
+# As in `common.h`.
+_NOT_FINITE, _MALFORMED = 3, 4
 _INT64_FUNCTIONS = (
     "num_isas",
     "isa_runs_here",
@@ -52,6 +53,7 @@ class Linear(ctypes.Structure):
     _fields_ = [
         *_records("num_rows in_features out_features x_bits x_row_bytes", ctypes.c_int64),
         *_records("relu out_bits out_row_bytes num_threads isa", ctypes.c_int64),
+        *_records("num_entries col_bytes", ctypes.c_int64),
         *_records("x rowptr col value weight factor bias out packed", ctypes.c_void_p),
         *_records("x_zero_point x_stride x_shift out_zero_point", ctypes.c_int32),
         *_records("x_inv_scale out_inv_scale", ctypes.c_float),
@@ -139,9 +141,15 @@ def release_workspace() -> int:
     return int(library().qgnn_release_workspace()) + release_results()
 
 
+class MalformedRowsError(ValueError):
+    """Sparse rows break the rules of `validation.check_csr`, which says where."""
+
+
 def check_status(status: int) -> None:
     """Raise ``MemoryError`` or ``ValueError`` if a kernel reports it."""
     if status == _NOT_FINITE:
         raise not_finite()
+    if status == _MALFORMED:
+        raise MalformedRowsError("rowptr and col must describe sparse rows")
     if status != 0:
         raise MemoryError("the packed kernel could not allocate its buffers")

@@ -13,15 +13,27 @@ from qgnn_lightning.kernels._constants import StepCoefficients, StepConstants, s
 from qgnn_lightning.kernels._graph import GraphTensors
 from qgnn_lightning.kernels._grid import Grid, GridTable
 from qgnn_lightning.kernels.layout import PackedLayout
+from qgnn_lightning.kernels.validation import check_rows
 
-from ._loader import Linear, Propagation, check_status, library, selected_isa
+from ._loader import (
+    Linear,
+    MalformedRowsError,
+    Propagation,
+    check_status,
+    library,
+    selected_isa,
+)
 from ._results import empty_result
 
 _int64 = ctypes.c_int64
 
 
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
 def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+    return ctypes.c_void_p(_address(tensor))
 
 
 @lru_cache(maxsize=1024)
@@ -118,8 +130,8 @@ def propagate(
         momentum=weights.own,
         restart=weights.restart,
         start=start_weight(weights.own, weights.restart),
-        inv_restart_unit=(1.0 / constants.restart_unit).item(),
-        **{name: _pointer(tensor) for name, tensor in tensors.items()},
+        inv_restart_unit=constants.inv_restart_unit.item(),
+        **{name: _address(tensor) for name, tensor in tensors.items()},
     )
     if workspace is not None:
         state = workspace(library().qgnn_propagation_bytes(ctypes.byref(call)))
@@ -163,17 +175,26 @@ def sparse_linear(
     out_grid: Grid | None,
     num_threads: int,
 ) -> Tensor:
-    """Return the low-bit linear map of sparse rows; weights ``(in, out)``."""
+    """Return the low-bit linear map of sparse rows, checked on the way; weights ``(in, out)``."""
     operands = {
         "rowptr": rowptr.contiguous(),
         "col": col.contiguous(),
         "value": value.contiguous(),
         "weight": weight.contiguous(),
     }
-    sizes = {"num_rows": rowptr.numel() - 1, "in_features": weight.shape[0]}
-    return _linear(
-        operands, sizes, x_grid, weight.shape[1], factor, bias, relu, out_grid, num_threads
-    )
+    sizes = {
+        "num_rows": rowptr.numel() - 1,
+        "num_entries": col.numel(),
+        "col_bytes": col.element_size(),
+        "in_features": weight.shape[0],
+    }
+    try:
+        return _linear(
+            operands, sizes, x_grid, weight.shape[1], factor, bias, relu, out_grid, num_threads
+        )
+    except MalformedRowsError:
+        check_rows(rowptr, col, num_columns=weight.shape[0])
+        raise
 
 
 def _linear(
@@ -215,7 +236,7 @@ def _linear(
         x_inv_scale=_inverse(x_grid.scale),
         **sizes,
         **requantize,
-        **{name: _pointer(tensor) for name, tensor in operands.items()},
+        **{name: _address(tensor) for name, tensor in operands.items()},
     )
     check_status(library().qgnn_linear(ctypes.byref(call)))
     return out

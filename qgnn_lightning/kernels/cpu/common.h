@@ -8,7 +8,7 @@
 #define QGNN_INLINE inline __attribute__((always_inline))
 
 // Increase when a record below or the meaning of an argument changes; the loader compares it.
-#define QGNN_ABI_VERSION 6
+#define QGNN_ABI_VERSION 7
 
 extern "C" {
 
@@ -36,9 +36,10 @@ struct QgnnPropagation {
 struct QgnnLinear {
   int64_t num_rows, in_features, out_features, x_bits, x_row_bytes;
   int64_t relu, out_bits, out_row_bytes, num_threads, isa;
+  int64_t num_entries, col_bytes;
   const uint8_t* x;             // packed codes [num_rows, x_row_bytes]; nullptr: sparse
-  const int64_t* rowptr;        // sparse: rows of floats
-  const int32_t* col;
+  const int64_t* rowptr;        // sparse: rows of floats, not checked by the caller
+  const void* col;              // [num_entries], of col_bytes: int32 or int64
   const float* value;
   const int16_t* weight;        // centred [out_features, in_features]; sparse: transposed
   const float *factor, *bias;   // [out_features]; bias may be nullptr
@@ -61,6 +62,8 @@ constexpr int kLastRowsAhead = 8;
 constexpr int kTableSize = 16;
 
 constexpr int lanes(int bits) { return 8 / bits; }
+// Entries of a row whose products of codes can be summed in 32 bits; as validation.py has it.
+constexpr int64_t kMostEntries = int64_t(1) << 23;
 // Neighbours whose codes can be summed in bytes (2 bits) or 16-bit elements (4 and 8 bits).
 constexpr int64_t lane_limit(int bits) { return bits == 2 ? 85 : bits == 4 ? 4369 : 257; }
 
@@ -162,9 +165,12 @@ struct FloatGrid {
   int64_t bits, row_bytes;
 };
 
-using QuantizeFunction = bool (*)(const FloatGrid&, const float* x, int64_t features, int64_t begin,
+// What a function of the C interface returns.
+enum Status { kDone = 0, kNoMemory = 2, kNotFinite = 3, kMalformed = 4 };
+
+using QuantizeFunction = Status (*)(const FloatGrid&, const float* x, int64_t features, int64_t begin,
                                   int64_t end, uint8_t* out, const LinearScratch&);
-using LinearFunction = bool (*)(const LinearPlan&, int64_t begin, int64_t end,
-                                const LinearScratch&);
+using LinearFunction = Status (*)(const LinearPlan&, int64_t begin, int64_t end,
+                                  const LinearScratch&);
 
 }  // namespace qgnn

@@ -114,17 +114,41 @@ class LinearBuffers {
   AlignedVector<float> y_;
 };
 
-static int linear(const QgnnLinear& c) {
+// Remembers one of the problems that workers meet.
+class Outcome {
+ public:
+  void note(Status status) {
+    if (status != kDone) status_ = status;
+  }
+  Status get() const { return status_; }
+
+ private:
+  std::atomic<Status> status_{kDone};
+};
+
+static bool rows_are_well_formed(const QgnnLinear& c) {
+  if (c.rowptr[0] != 0 || c.rowptr[c.num_rows] != c.num_entries) return false;
+  bool wrong = false;
+  for (int64_t i = 0; i < c.num_rows; ++i) {
+    const int64_t begin = c.rowptr[i], end = c.rowptr[i + 1];
+    const uint64_t size = uint64_t(end) - uint64_t(begin);  // large where it is negative
+    wrong |= (begin < 0) | (end > c.num_entries) | (size > uint64_t(kMostEntries));
+  }
+  return !wrong;
+}
+
+static Status linear(const QgnnLinear& c) {
+  if (c.rowptr && !rows_are_well_formed(c)) return kMalformed;
   const LinearWeights weights(c);
   if (c.out) advise_huge(c.out, size_t(c.num_rows * c.out_features) * sizeof(float));
   LinearBuffers buffers(c.num_threads, weights.plan.stride, c.out_features);
   const LinearFunction run = kIsas[c.isa].linear(weights.plan);
-  const Partition blocks(c.x ? nullptr : c.rowptr, c.num_rows, 16 * c.num_threads);
-  std::atomic<bool> finite{true};
+  const Partition blocks(c.rowptr, c.num_rows, 16 * c.num_threads);
+  Outcome outcome;
   run_team(c.num_threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t w) {
-    if (!run(weights.plan, blocks.begin(b), blocks.end(b), buffers.of(w))) finite = false;
+    outcome.note(run(weights.plan, blocks.begin(b), blocks.end(b), buffers.of(w)));
   });
-  return finite ? 0 : 3;
+  return outcome.get();
 }
 
 static Mode mode_of(const Step& s) {
@@ -138,12 +162,12 @@ static Mode mode_of(const Step& s) {
   return s.index == 0 && narrow ? kFirstDelta : kDelta;
 }
 
-static int propagate(const QgnnPropagation& c) {
+static Status propagate(const QgnnPropagation& c) {
   const int64_t k_steps = c.num_steps;
   Plan plan(c, c.num_threads);
   Workspace workspace(c.workspace ? 0 : plan.layout(nullptr));
   uint8_t* base = c.workspace ? c.workspace : workspace.data();
-  if (!base) return 2;
+  if (!base) return kNoMemory;
   plan.layout(base);
   plan.fill();
   plan.fill_tables();
@@ -168,7 +192,7 @@ static int propagate(const QgnnPropagation& c) {
   run_team(c.num_threads, k_steps + 1, blocks.size(), [&](int64_t s, int64_t b, int64_t worker) {
     functions[size_t(s)](steps[size_t(s)], blocks.begin(b), blocks.end(b), plan.scratch(worker));
   });
-  return 0;
+  return kDone;
 }
 
 }  // namespace qgnn
@@ -181,12 +205,12 @@ const char* qgnn_isa_name(int64_t isa) { return qgnn::kIsas[isa].name; }
 int64_t qgnn_isa_runs_here(int64_t isa) { return qgnn::runs_here(isa); }
 int64_t qgnn_release_workspace() { return qgnn::Workspace::release(); }
 
-// Returns 0, or 2 when memory runs out.
+// The functions below return a qgnn::Status, but for the one that counts bytes.
 int64_t qgnn_propagate(const QgnnPropagation* call) {
   try {
     return qgnn::propagate(*call);
   } catch (const std::bad_alloc&) {
-    return 2;
+    return qgnn::kNoMemory;
   }
 }
 
@@ -194,16 +218,14 @@ int64_t qgnn_propagation_bytes(const QgnnPropagation* call) {
   return int64_t(qgnn::Plan(*call, call->num_threads).layout(nullptr));
 }
 
-// Returns 0, 2 when memory runs out, or 3 where what was to be quantized is not finite.
 int64_t qgnn_linear(const QgnnLinear* call) {
   try {
     return qgnn::linear(*call);
   } catch (const std::bad_alloc&) {
-    return 2;
+    return qgnn::kNoMemory;
   }
 }
 
-// Returns the same.
 int64_t qgnn_quantize_pack(const float* x, int64_t num_rows, int64_t num_features, int64_t row_bytes,
                            int64_t bits, float inv_scale, int32_t zero_point, int32_t truncated,
                            int32_t shift, int64_t threads, int64_t isa, uint8_t* out) {
@@ -211,16 +233,14 @@ int64_t qgnn_quantize_pack(const float* x, int64_t num_rows, int64_t num_feature
     qgnn::LinearBuffers buffers(threads, 0, num_features);
     const qgnn::FloatGrid grid{inv_scale, zero_point, truncated, shift, bits, row_bytes};
     const qgnn::Partition blocks(nullptr, num_rows, 16 * threads);
-    std::atomic<bool> finite{true};
+    qgnn::Outcome outcome;
     qgnn::run_team(threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t w) {
-      if (!qgnn::kIsas[isa].quantize(grid, x, num_features, blocks.begin(b), blocks.end(b), out,
-                                     buffers.of(w))) {
-        finite = false;
-      }
+      outcome.note(qgnn::kIsas[isa].quantize(grid, x, num_features, blocks.begin(b), blocks.end(b),
+                                             out, buffers.of(w)));
     });
-    return finite ? 0 : 3;
+    return outcome.get();
   } catch (const std::bad_alloc&) {
-    return 2;
+    return qgnn::kNoMemory;
   }
 }
 
@@ -236,9 +256,9 @@ int64_t qgnn_neighbour_sum(const uint8_t* codes, const int64_t* rowptr, const in
       run(codes, rowptr, col, weight, row_bytes, num_features, rowptr[num_rows], blocks.begin(b),
           blocks.end(b), out, scratch.data() + w * kSums);
     });
-    return 0;
+    return qgnn::kDone;
   } catch (const std::bad_alloc&) {
-    return 2;
+    return qgnn::kNoMemory;
   }
 }
 
