@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from qgnn_lightning import kernels
 from qgnn_lightning.bench import (
     Benchmark,
     ModelTask,
@@ -55,6 +56,7 @@ def run_bench(arguments: list[str]) -> None:
         PackedDiffersError: If a packed result differs from the fake-quantized one.
     """
     options = parse_options(arguments)
+    _check_instruction_set()
     with _threads(options.threads):
         progress = Progress()
         benchmark = _BENCHMARKS[options.mode](options, progress)
@@ -64,6 +66,15 @@ def run_bench(arguments: list[str]) -> None:
     if benchmark.unequal:
         names = ", ".join(one.candidate.name for one in benchmark.unequal)
         raise PackedDiffersError(f"packed results differ from the fake-quantized ones: {names}")
+
+
+def _check_instruction_set() -> None:
+    if kernels.why_unavailable("cpu") is not None:
+        return
+    try:
+        kernels.cpu.selected_isa()
+    except RuntimeError as error:
+        raise UsageError(str(error)) from error
 
 
 @contextmanager

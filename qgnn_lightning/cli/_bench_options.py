@@ -78,7 +78,11 @@ def _take_defaults(options: argparse.Namespace) -> None:
             setattr(options, name, default)
 
 
-def _whole(least: int) -> Callable[[str], int]:
+#: Largest seed of torch's generators.
+_LARGEST_SEED = 2**64 - 1
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
     def parse(text: str) -> int:
         try:
             number = int(text)
@@ -86,6 +90,8 @@ def _whole(least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
         if number < least:
             raise argparse.ArgumentTypeError(f"must be at least {least}, got {number}")
+        if most is not None and number > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}, got {number}")
         return number
 
     return parse
@@ -151,7 +157,8 @@ def _add_common(parser: argparse.ArgumentParser, *, quick: bool) -> None:
     add("--num_nodes", type=_whole(2), metavar="N", help=nodes)
     add("--num_edges", type=_whole(1), metavar="N", help=f"undirected edges; {edges}")
     add("--graph", choices=GRAPHS, default="uniform", help="kind of graph (default %(default)s)")
-    add("--seed", type=_whole(0), default=0, metavar="N", help="of graph and features (default 0)")
+    seed = _whole(0, _LARGEST_SEED)
+    add("--seed", type=seed, default=0, metavar="N", help="of graph and features (default 0)")
     add("--threads", type=_whole(1), default=num_cpus(), metavar="N", help="default %(default)s")
     add("--repeats", type=_whole(1), default=7, metavar="N", help="timed calls (default 7)")
     names = f"only these; patterns such as 'fp32-*'{which}"

@@ -62,6 +62,10 @@ class PackedParser(CommandParser):
                 data do not fit together.
         """
         path = Path(options.packed)
+        if path.is_dir():
+            raise UsageError(
+                f"--packed must be a packed network, {path} is a folder: name one in it"
+            )
         if not path.is_file():
             raise UsageError(f"--packed must be a packed network, there is no file {path}")
         network = load_packed(path)

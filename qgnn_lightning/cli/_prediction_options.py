@@ -6,7 +6,9 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
+from qgnn_lightning.cli._errors import UsageError
 from qgnn_lightning.cli._output_files import check_output_file
+from qgnn_lightning.errors import OptionError
 from qgnn_lightning.run import prediction_writer
 
 
@@ -39,8 +41,11 @@ def check_output(path: Path) -> None:
         path: The file.
 
     Raises:
-        OptionError: If there is no format for its ending.
-        UsageError: If its folder is not there, or cannot be written to.
+        UsageError: If there is no format for its ending, or its folder is not there or cannot be
+            written to.
     """
-    prediction_writer(path)
+    try:
+        prediction_writer(path)
+    except OptionError as error:
+        raise UsageError(f"-o/--{error}") from error
     check_output_file("-o/--output", path)

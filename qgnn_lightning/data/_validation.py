@@ -192,6 +192,7 @@ def check_edges(edge_index: Tensor, num_nodes: int, name: str = "edge_index") ->
         )
     if not _is_integer(edge_index):
         raise GraphDataError(f"{name} must hold integers, got {edge_index.dtype}")
+    edge_index = edge_index.long()  # small types cannot be compared with any number of nodes
     if not edge_index.numel() or (edge_index.min() >= 0 and edge_index.max() < num_nodes):
         return
     outside = ((edge_index < 0) | (edge_index >= num_nodes)).any(0).nonzero()[:, 0].tolist()

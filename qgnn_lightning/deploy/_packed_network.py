@@ -249,7 +249,7 @@ class PackedGNN:
         Raises:
             TypeError: If ``x`` or ``graph`` is no tensor, but an array of numpy, say.
             ValueError: If ``x`` has another number of features or nodes, type or layout, or is not
-                finite.
+                finite; or ``graph`` is no graph, or not of float32.
         """
         check_tensor("x", x)
         if not isinstance(graph, Adjacency):
@@ -265,6 +265,11 @@ class PackedGNN:
             )
         if not isinstance(graph, Adjacency):
             graph = Adjacency.from_edge_index(graph, x.shape[0])
+        elif graph.degree.dtype != torch.float32:
+            raise ValueError(
+                "graph must have degrees of torch.float32, the dtype of Adjacency.from_edge_index, "
+                f"got {graph.degree.dtype}"
+            )
         elif graph.num_nodes != x.shape[0]:
             raise ValueError(
                 f"x must have a row for each of the {graph.num_nodes} nodes of the graph, "

@@ -65,8 +65,9 @@ class Adjacency:
             ValueError: If the shapes, types, indices or weights are not as described.
         """
         _check_edges(edge_index, num_nodes, edge_weight)
+        edge_index = edge_index.long()
         keep = edge_index[0] != edge_index[1]
-        source, target = edge_index[:, keep].long()
+        source, target = edge_index[:, keep]
         loops = torch.arange(num_nodes, device=edge_index.device)
         key = torch.cat([target * num_nodes + source, loops * (num_nodes + 1)])
         if edge_weight is None:
@@ -221,6 +222,7 @@ def _check_edges(edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None)
         )
     if edge_index.is_floating_point() or edge_index.dtype == torch.bool:
         raise ValueError(f"edge_index must hold integers, got {edge_index.dtype}")
+    edge_index = edge_index.long()  # small types cannot be compared with any number of nodes
     outside = ((edge_index < 0) | (edge_index >= num_nodes)).any(0).nonzero()
     if outside.numel():
         position = int(outside[0])

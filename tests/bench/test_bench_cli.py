@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from qgnn_lightning import kernels
 from qgnn_lightning.bench import Benchmark, Candidate, Outcome, random_graph, report
 from qgnn_lightning.bench._measure import FirstCall, Timing
 from qgnn_lightning.cli import _bench as bench_module
@@ -194,6 +195,7 @@ WRONG = {
     "features": (["propagate", "--num_features=0"], "--num_features: must be at least 1, got 0"),
     "no number": (["propagate", "--num_steps=x"], "--num_steps: must be a whole number, got 'x'"),
     "restart": (["propagate", "--restart=2"], r"--restart: must be in \(0, 1\), got 2"),
+    "seed": (["propagate", f"--seed={2**64}"], f"--seed: must be at most {2**64 - 1}, got"),
     "threads": (["propagate", "--threads=9999"], f"--threads must be at most {num_cpus()}, "),
     "edges": (["propagate", "--num_nodes=5", "--num_edges=9"], "--num_edges must be in 1..5"),
     "candidate": ([*PROPAGATE, "--candidates", "int3"], "--candidates must match one of"),
@@ -214,6 +216,16 @@ def test_wrong_usage_is_one_clear_line(case, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=message) as caught:
         run_bench(arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(
+    kernels.why_unavailable("cpu") is not None, reason="the kernels are not compiled"
+)
+def test_an_unknown_instruction_set_is_said_before_anything_runs(monkeypatch, capsys):
+    monkeypatch.setenv("QGNN_KERNEL_ISA", "sse")
+    with pytest.raises(UsageError, match=r"QGNN_KERNEL_ISA must be one of .* got 'sse'"):
+        run_bench(PROPAGATE)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_stored_network_is_not_reshaped(tmp_path):

@@ -115,8 +115,12 @@ def test_info_lists_the_parts_of_both_kinds_of_file(qgnn, trained, packed):
         (["info", "none"], "there is no file none"),
         (["info", "."], ". is a folder: name a checkpoint or a packed file in it"),
         (["predict", "--packed", "none.safetensors"], "there is no file none.safetensors"),
+        (["predict", "--packed", "."], "--packed must be a packed network, . is a folder"),
         (["predict", "--packed", "none", "--data.sorce", "x"], "did you mean --data.source?"),
-        (["predict", "--packed", "none", "--output", "a.xlsx"], "must end in .csv or .parquet"),
+        (
+            ["predict", "--packed", "none", "--output", "a.xlsx"],
+            "-o/--output must end in .csv or .parquet",
+        ),
     ],
 )
 def test_wrong_input_gives_one_line(qgnn, arguments, message):

@@ -38,6 +38,20 @@ def test_weights_are_read(tmp_path, arrays):
     assert graph.adjacency.degree.tolist() == [2.0] * 12
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "uint32", "uint64"])
+def test_edges_may_be_any_integers(tmp_path, dtype):
+    nodes = 300  # as a number of 8 bits it would be 44
+    ring = np.arange(100)
+    arrays = {
+        "x": np.ones((nodes, 2)),
+        "y": np.arange(nodes) % 2,
+        "edge_index": np.stack([ring, (ring + 1) % 100]).astype(dtype),
+    }
+    counts = {"num_train_per_class": 2, "num_val": 3, "num_test": 3}
+    graph = _load(tmp_path / "g.npz", arrays, split="random", **counts)
+    assert graph.adjacency.degree.tolist() == [2.0] * 100 + [1.0] * 200
+
+
 def test_masks_are_only_needed_for_the_public_split(tmp_path, arrays):
     plain = {name: arrays[name] for name in ("x", "edge_index", "y")}
     counts = {"num_train_per_class": 2, "num_val": 3, "num_test": 3}

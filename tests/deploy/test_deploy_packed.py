@@ -102,6 +102,12 @@ def test_features_in_another_form_are_refused(form):
         network(form(x), adjacency)
 
 
+def test_a_graph_of_another_precision_is_refused():
+    network, x, adjacency = packed_network()
+    with pytest.raises(ValueError, match=r"degrees of torch.float32, .* got torch.float64"):
+        network(x, adjacency.double())
+
+
 def test_arrays_are_refused():
     network, x, _ = packed_network()
     edges = torch.tensor([[0, 1], [1, 0]])

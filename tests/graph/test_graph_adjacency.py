@@ -162,9 +162,13 @@ def test_copies_to_another_type():
     assert weighted.double().value.dtype == torch.float64
 
 
-def test_int32_edges_give_the_same_graph():
+_INTEGERS = [getattr(torch, f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)]
+
+
+@pytest.mark.parametrize("dtype", _INTEGERS)
+def test_any_integers_give_the_same_graph(dtype):
     edges = ring_with_chords(9).edge_index
-    left, right = (Adjacency.from_edge_index(e, 9) for e in (edges, edges.int()))
+    left, right = (Adjacency.from_edge_index(e, 1000) for e in (edges, edges.to(dtype)))
     assert torch.equal(left.col, right.col)
     assert right.col.dtype == torch.int64
 
@@ -181,6 +185,7 @@ _EDGES = torch.tensor([[0, 1, 2], [1, 2, 0]])
         (_EDGES.bool(), None, "edge_index must hold integers, got torch.bool"),
         (_EDGES + 1, None, "edge_index must lie in [0, 3), got [2, 3] at position 1"),
         (_EDGES - 1, None, "edge_index must lie in [0, 3), got [-1, 0] at position 0"),
+        ((_EDGES - 1).to(torch.uint64), None, "edge_index must lie in [0, 3), got [-1, 0] at"),
         (_EDGES, torch.ones(2), "edge_weight must have one value per edge (3), got shape (2,)"),
         (_EDGES, torch.ones(3, 1), "one value per edge (3), got shape (3, 1)"),
         (_EDGES, torch.tensor([1.0, 0.0, 1.0]), "edge_weight must be positive and finite"),

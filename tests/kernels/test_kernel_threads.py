@@ -38,6 +38,24 @@ def test_the_number_of_threads_changes_nothing(num_threads: int | None) -> None:
         assert torch.equal(propagated(0, num_threads), expected)
 
 
+def test_tiny_floats_count_as_zero_in_all_threads_or_none() -> None:
+    x0, weights = torch.full((GRAPH.num_nodes, 300), 1e-38), StepCoefficients(0.0, 0.9, 0.1)
+
+    def tiny(threads: int) -> Tensor:
+        steps = [Grid(2, 1.0, 1)] * 3
+        return propagate(x0, GRAPH, steps, weights, backend="cpu", num_threads=threads).features
+
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor has no such mode")
+    try:
+        flushed = [tiny(threads) for threads in (1, 2, 2, 2)]
+    finally:
+        torch.set_flush_denormal(False)
+    kept = [tiny(threads) for threads in (1, 2, 2, 2)]
+    assert not any(one.any() for one in flushed)
+    assert all(one.all() for one in kept)
+
+
 def test_callers_at_the_same_time() -> None:
     expected = [propagated(seed, 1) for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:

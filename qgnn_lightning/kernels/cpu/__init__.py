@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from ._loader import available_isas, compiled_isas, release_workspace, why_unavailable
+from ._loader import (
+    available_isas,
+    compiled_isas,
+    release_workspace,
+    selected_isa,
+    why_unavailable,
+)
 from ._operations import linear, neighbour_sum, propagate, quantize_pack, sparse_linear
 
 __all__ = [
@@ -13,6 +19,7 @@ __all__ = [
     "propagate",
     "quantize_pack",
     "release_workspace",
+    "selected_isa",
     "sparse_linear",
     "why_unavailable",
 ]

@@ -52,6 +52,18 @@ inline void wait_a_moment(int64_t times) {
   std::this_thread::yield();
 }
 
+// How the floats of a thread are rounded, and whether tiny ones count as zero.
+struct FloatMode {
+  unsigned control = 0;
+#ifdef __x86_64__
+  static FloatMode current() { return FloatMode{__builtin_ia32_stmxcsr()}; }
+  void apply() const { __builtin_ia32_ldmxcsr(control); }
+#else
+  static FloatMode current() { return {}; }
+  void apply() const {}
+#endif
+};
+
 // Threads that wait for jobs, a short while without going to sleep.
 class Team {
  public:
@@ -82,6 +94,7 @@ class Team {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       job_ = &job;
+      mode_ = FloatMode::current();
       wanted_ = members;
       jobs_.fetch_add(1);
     }
@@ -105,6 +118,7 @@ class Team {
       if (!job_ || worker > wanted_) continue;
       working_.fetch_add(1);
       const auto* job = job_;
+      mode_.apply();
       lock.unlock();
       (*job)(worker);
       working_.fetch_sub(1);
@@ -117,6 +131,7 @@ class Team {
   std::atomic<uint64_t> jobs_{0};
   std::atomic<int64_t> working_{0};
   const std::function<void(int64_t)>* job_ = nullptr;
+  FloatMode mode_;  // of who calls
   int64_t wanted_ = 0;
   bool ended_ = false;
 };
