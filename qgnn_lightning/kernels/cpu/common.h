@@ -55,9 +55,9 @@ namespace qgnn {
 
 // How far ahead memory is asked for: in entries of the adjacency, in rows, and in rows of the last
 // step, which reads a little of many arrays.
-constexpr int kPrefetchDistance = 48;
+constexpr int kPrefetchDistance = 96;
 constexpr int kRegisterRows = 4;  // rows of neighbours that share a register, at most
-constexpr int kRowsAhead = 6;
+constexpr int kRowsAhead = 10;
 constexpr int kLastRowsAhead = 8;
 constexpr int kTableSize = 16;
 
