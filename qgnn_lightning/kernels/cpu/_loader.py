@@ -142,7 +142,7 @@ def release_workspace() -> int:
 
 
 class MalformedRowsError(ValueError):
-    """Sparse rows break the rules of `validation.check_csr`, which says where."""
+    """Sparse rows break the rules of `validation.check_rows`, which says where."""
 
 
 def check_status(status: int) -> None:
