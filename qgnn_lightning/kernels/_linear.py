@@ -86,8 +86,9 @@ def sparse_linear(
     r"""Quantize the entries of sparse rows and map them; the formula of `linear`.
 
     Args:
-        rowptr: int64, first entry of every row.
-        col: int32 or int64, feature of every entry.
+        rowptr: int64, first entry of every row, which has at most 32,768.
+        col: int32 or int64, feature of every entry; entries of the same one are quantized one by
+            one.
         value: float32 entries, finite; what is not an entry counts as real 0.
         x_grid: Where to quantize them.
         weight: The weights.
@@ -106,7 +107,9 @@ def sparse_linear(
     """
     check_choice("backend", backend, ("auto", *BACKENDS))
     check_rowptr(rowptr)
-    check_tensor("col", col, torch.int64 if col.dtype == torch.int64 else torch.int32, 1)
+    if col.dtype not in (torch.int32, torch.int64):
+        raise ValueError(f"col must be torch.int32 or torch.int64, got {col.dtype}")
+    check_tensor("col", col, col.dtype, 1)
     check_vector("value", value, torch.float32, col.numel())
     check_no_gradient("value", value)
     threads = check_num_threads(num_threads, col.numel() * weight.codes.shape[0])

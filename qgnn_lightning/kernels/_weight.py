@@ -8,10 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .validation import check_tensor, check_vector
-
-MAX_IN_FEATURES = 1 << 15
-"""Most inputs of a low-bit linear map: 255 * 255 times as many still fit into 32 bits."""
+from .validation import MAX_IN_FEATURES, check_no_gradient, check_tensor, check_vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +26,8 @@ class LinearWeight:
         codes: ``(out, in)``; scale, bias: ``(out,)``
 
     Raises:
-        ValueError: If a tensor has the wrong type or shape, or a code is out of range.
+        ValueError: If a tensor has the wrong type or shape or requires a gradient, or a code is out
+            of range.
     """
 
     codes: Tensor
@@ -47,8 +45,10 @@ class LinearWeight:
         if largest > 255:
             raise ValueError(f"codes must be in -255..255, got {largest} in size")
         check_vector("scale", self.scale, torch.float32, out_features)
+        check_no_gradient("scale", self.scale)
         if self.bias is not None:
             check_vector("bias", self.bias, torch.float32, out_features)
+            check_no_gradient("bias", self.bias)
 
     @property
     def in_features(self) -> int:

@@ -150,6 +150,7 @@ def neighbour_sum(
     check_csr(rowptr, col, num_columns=packed.shape[0])
     if weight is not None:
         check_vector("weight", weight, torch.float32, col.numel())
+        check_no_gradient("weight", weight)
     threads = check_num_threads(num_threads, num_features * (packed.shape[0] + col.numel()))
     sums: Tensor = ops.neighbour_sum(
         packed, rowptr, col, weight, num_bits, num_features, threads, backend

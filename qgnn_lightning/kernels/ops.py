@@ -18,7 +18,7 @@ from ._constants import StepCoefficients
 from ._graph import GraphTensors
 from ._grid import Grid, GridTable
 from .layout import PackedLayout
-from .validation import check_finite, check_rows
+from .validation import MAX_IN_FEATURES, check_finite, check_rows
 
 # torch's own decorator for operators takes 10 microseconds a call, where this takes 3.
 _LIBRARY = torch.library.Library("qgnn", "DEF")  # type: ignore[no-untyped-call]
@@ -219,7 +219,7 @@ def sparse_linear(
         return cpu.sparse_linear(
             rowptr, col, value, x_grid, weight, factor, bias, relu, out_grid, num_threads
         )
-    check_rows(rowptr, col, num_columns=weight.shape[0])
+    check_rows(rowptr, col, num_columns=weight.shape[0], most_entries=MAX_IN_FEATURES)
     check_finite(value)
     totals = reference.sparse_linear_totals(rowptr, col, value, x_grid, weight)
     return reference.linear_epilogue(totals, factor, bias, relu, out_grid)

@@ -11,6 +11,8 @@ from .layout import SUPPORTED_BITS, PackedLayout
 
 MAX_ROW_ENTRIES = 1 << 23
 """Most neighbours of one row: 255 times as many still fit into 32 bits."""
+MAX_IN_FEATURES = 1 << 15
+"""Most inputs of a low-bit linear map: 255 * 255 times as many still fit into 32 bits."""
 
 
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
@@ -90,7 +92,9 @@ def check_rowptr(rowptr: Tensor) -> None:
         raise ValueError("rowptr must have at least 1 element, got 0")
 
 
-def check_rows(rowptr: Tensor, col: Tensor, *, num_columns: int) -> None:
+def check_rows(
+    rowptr: Tensor, col: Tensor, *, num_columns: int, most_entries: int = MAX_ROW_ENTRIES
+) -> None:
     """Raise ``ValueError`` unless rows are well-formed and every column exists."""
     counts = rowptr[1:] - rowptr[:-1]
     if int(rowptr[0]) != 0 or int(rowptr[-1]) != col.numel():
@@ -101,8 +105,8 @@ def check_rows(rowptr: Tensor, col: Tensor, *, num_columns: int) -> None:
     least, most = _least_and_most(counts)
     if least < 0:
         raise ValueError(f"rowptr must not decrease, got a row of {least} entries")
-    if most > MAX_ROW_ENTRIES:
-        raise ValueError(f"rowptr must give a row at most {MAX_ROW_ENTRIES} entries, got {most}")
+    if most > most_entries:
+        raise ValueError(f"rowptr must give a row at most {most_entries} entries, got {most}")
     first, last = _least_and_most(col)
     if first < 0 or (col.numel() and last >= num_columns):
         raise ValueError(f"col must be in 0..{num_columns - 1}, got {first}..{last}")

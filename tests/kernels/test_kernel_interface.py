@@ -105,6 +105,7 @@ def bad_calls():  # type: ignore[no-untyped-def]
     packed, weight, ones = pack(codes, 2), torch.ones(2, 3, dtype=torch.int16), torch.ones(2)
     rowptr, col, operand = graph.rowptr, graph.col, LinearWeight(weight, ones)
     narrow = {"num_bits": 2, "num_features": 3}
+    needed = torch.ones(9).requires_grad_()
     return [
         (lambda: pack(codes + 4, 2), "codes must be below 4 with num_bits 2, got 4"),
         (lambda: pack(codes.int(), 2), "codes must be torch.uint8, got torch.int32"),
@@ -126,6 +127,8 @@ def bad_calls():  # type: ignore[no-untyped-def]
         (lambda: LinearWeight(weight[:0], ones[:0]), "codes must have at least 1 output, got 0"),
         (lambda: LinearWeight(weight[:, :0], ones), r"codes must have 1\.\.32768 inputs, got 0"),
         (lambda: LinearWeight(weight, ones[:1]), r"scale must have 2 element"),
+        (lambda: LinearWeight(weight, ones.clone().requires_grad_()),
+         "scale must not require a gradient"),
         (lambda: LinearWeight(weight, ones, ones[:1]), r"bias must have 2 element"),
         (lambda: linear(packed, grid, operand, out_grid=Grid(2, 1.0, 1, 85)),
          "out_grid must have stride 1, got 85"),
@@ -138,10 +141,12 @@ def bad_calls():  # type: ignore[no-untyped-def]
         (lambda: sparse_linear(rowptr[:0], col, torch.ones(9), grid, operand),
          "rowptr must have at least 1"),
         (lambda: sparse_linear(rowptr, col.short(), torch.ones(9), grid, operand),
-         "col must be torch.int32, got torch.int16"),
+         "col must be torch.int32 or torch.int64, got torch.int16"),
         (lambda: propagate(x0[:2], graph, [grid], WEIGHTS), "x0 must have 4 rows"),
         (lambda: propagate(x0.clone().requires_grad_(), graph, [grid], WEIGHTS),
          "x0 must not require a gradient"),
+        (lambda: neighbour_sum(packed, rowptr, col, weight=needed, **narrow),
+         "weight must not require a gradient"),
         (lambda: quantize_pack(x0.clone().requires_grad_(), grid), "x must not require a gradient"),
         (lambda: propagate(x0, graph, [grid], WEIGHTS, form="sigma"), "form must be one of"),
         (lambda: propagate(x0, graph, [grid], WEIGHTS, residual_bits=4), "residual_bits must be"),

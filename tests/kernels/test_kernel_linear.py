@@ -261,8 +261,17 @@ def test_rows_that_are_malformed_are_refused(backend, rowptr, message) -> None: 
 
 
 def test_rows_of_more_entries_than_fit_are_refused(backend) -> None:  # type: ignore[no-untyped-def]
-    entries = (1 << 23) + 1
+    entries = (1 << 15) + 1
     weight = LinearWeight(torch.ones(1, 1, dtype=torch.int16), torch.ones(1), None)
     rowptr, col = torch.tensor([0, entries]), torch.zeros(entries, dtype=torch.int32)
-    with pytest.raises(ValueError, match="a row at most 8388608 entries, got 8388609"):
+    with pytest.raises(ValueError, match="a row at most 32768 entries, got 32769"):
         sparse_linear(rowptr, col, torch.ones(entries), Grid(2, 1.0, 1), weight, backend=backend)
+
+
+def test_the_largest_row_does_not_overflow(backend) -> None:  # type: ignore[no-untyped-def]
+    entries = 1 << 15
+    weight = LinearWeight(torch.full((20, 1), 255, dtype=torch.int16), torch.ones(20), None)
+    rowptr, col = torch.tensor([0, entries]), torch.zeros(entries, dtype=torch.int32)
+    x = torch.full((entries,), 255.0)
+    y = sparse_linear(rowptr, col, x, Grid(8, 1.0, 0), weight, backend=backend)
+    assert y.tolist() == [[entries * 255 * 255] * 20]

@@ -13,7 +13,7 @@ from qgnn_lightning.kernels._constants import StepCoefficients, StepConstants, s
 from qgnn_lightning.kernels._graph import GraphTensors
 from qgnn_lightning.kernels._grid import Grid, GridTable
 from qgnn_lightning.kernels.layout import PackedLayout
-from qgnn_lightning.kernels.validation import check_rows
+from qgnn_lightning.kernels.validation import MAX_IN_FEATURES, check_rows
 
 from ._loader import (
     Linear,
@@ -193,7 +193,7 @@ def sparse_linear(
             operands, sizes, x_grid, weight.shape[1], factor, bias, relu, out_grid, num_threads
         )
     except MalformedRowsError:
-        check_rows(rowptr, col, num_columns=weight.shape[0])
+        check_rows(rowptr, col, num_columns=weight.shape[0], most_entries=MAX_IN_FEATURES)
         raise
 
 

@@ -62,8 +62,9 @@ constexpr int kLastRowsAhead = 8;
 constexpr int kTableSize = 16;
 
 constexpr int lanes(int bits) { return 8 / bits; }
-// Entries of a row whose products of codes can be summed in 32 bits; as validation.py has it.
-constexpr int64_t kMostEntries = int64_t(1) << 23;
+// Entries of a row whose products with weights, 255 * 255 at most, can be summed in 32 bits; as
+// validation.py has it.
+constexpr int64_t kMostEntries = int64_t(1) << 15;
 // Neighbours whose codes can be summed in bytes (2 bits) or 16-bit elements (4 and 8 bits).
 constexpr int64_t lane_limit(int bits) { return bits == 2 ? 85 : bits == 4 ? 4369 : 257; }
 
