@@ -86,15 +86,29 @@ def test_every_width_to_300(num_bits: int) -> None:
 @pytest.mark.parametrize("num_bits", [2, 4])
 @pytest.mark.parametrize("width", [1, 7, 8, 9, 15, 16])
 @pytest.mark.parametrize("form", ["direct", "delta_sigma"])
-def test_short_rows_taken_by_their_number_of_neighbours(isa, form, width, num_bits) -> None:  # type: ignore[no-untyped-def]
-    """Several blocks of rows, from isolated nodes to a hub whose sums pass 16 bits."""
-    graph = random_graph(1500, 24_000, width, hub=True)
+@pytest.mark.parametrize("hub", [False, True])
+def test_short_rows_in_groups_of_like_ones(isa, hub, form, width, num_bits) -> None:  # type: ignore[no-untyped-def]
+    """Several blocks of groups, from isolated nodes to a hub whose sums pass 16 bits."""
+    graph = random_graph(1500, 24_000 if hub else 3000, width, hub=hub)
     step_grids = [Grid(num_bits, scale, 1) for scale in (0.5, 0.2, 0.4)]
     x0, weights = random_features(1500, width, 0), StepCoefficients(0.0, 0.9, 0.1)
-    degree = torch.randint(1, 9, (1500,), generator=torch.Generator().manual_seed(0))
-    part_of_a_graph = PackedGraph.from_csr(graph.rowptr, graph.col, degree)
-    for threads, one in ((1, graph), (2, graph), (1, part_of_a_graph)):
+    generator = torch.Generator().manual_seed(0)
+    few_gains = torch.randint(1, 9, (1500,), generator=generator)
+    all_gains = torch.rand(1500, generator=generator) + 0.5
+    others = [PackedGraph.from_csr(graph.rowptr, graph.col, d) for d in (few_gains, all_gains)]
+    for threads, one in ((1, graph), (2, graph), (1, others[0]), (1, others[1])):
         assert_same_propagation(x0, one, step_grids, weights, threads, form=form)
+
+
+@pytest.mark.parametrize("degree", [84, 85, 86, 256, 2184, 2185, 10_922, 10_923])
+@pytest.mark.parametrize("num_bits", [2, 4])
+def test_short_rows_of_many_neighbours(isa: str, num_bits: int, degree: int) -> None:
+    """Where sums pass what bytes and 16 bits hold."""
+    rowptr = torch.tensor([0, degree, 2 * degree, 2 * degree])
+    graph = PackedGraph.from_csr(rowptr, torch.arange(2 * degree) % 3)
+    step_grids = [Grid(num_bits, scale, 0) for scale in (0.5, 0.2)]
+    x0 = random_features(3, 7, degree) + 4
+    assert_same_propagation(x0, graph, step_grids, StepCoefficients(0.0, 0.9, 0.1))
 
 
 @pytest.mark.parametrize("num_nodes", [32_768, 32_769])

@@ -79,12 +79,6 @@ inline int64_t carried_row(const QgnnPropagation& c) {
   return c.row_bytes * lanes(int(c.num_bits));
 }
 
-// Whether the codes of a row are the bytes of its first lane, and all that a step reads lies in
-// the caches near to a core, so that rows can be taken in any order.
-inline bool has_narrow_rows(const QgnnPropagation& c) {
-  return c.row_bytes == 16 && c.num_features <= 16 && c.num_nodes <= 32768;
-}
-
 // Fraction bits of fixed point, by the bits of the levels.
 inline int32_t fraction_bits(const QgnnPropagation& c) {
   return 12 - int32_t(c.truncated ? 8 : c.num_bits);
@@ -94,7 +88,9 @@ inline int32_t fraction_bits(const QgnnPropagation& c) {
 // The first delta-sigma step is one apart where residuals are narrow.
 enum Mode { kAny, kInput, kDirect, kLast, kDeltaInput, kFirstDelta, kDelta, kLastDelta };
 
-// What one worker needs to compute a range of rows of one step.
+class NarrowRows;
+
+// What one worker needs to compute a range of rows of one step, or of groups of narrow ones.
 struct Step {
   const QgnnPropagation* call;
   int64_t index;              // k, or -1: quantize the input only
@@ -107,7 +103,7 @@ struct Step {
   float* state;               // momentum != 0: [num_nodes, capacity]
   const uint8_t* const* history;  // delta-sigma, last step: the codes of every step
   const uint8_t* padding;     // [row_bytes] mask of the bits that belong to features
-  const int32_t* order;       // [num_nodes] narrow rows: those of each block by their neighbours
+  const NarrowRows* narrow;   // how narrow rows lie there, or nullptr
   const float* tables;        // [num_steps, kTableSize]: 2 bits: reals of the codes, repeated
 };
 

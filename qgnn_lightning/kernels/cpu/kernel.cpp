@@ -61,7 +61,7 @@ namespace avx512vnni {
 
 struct Isa {
   const char* name;
-  StepFunction (*step)(Mode mode, const QgnnPropagation& call);
+  StepFunction (*step)(Mode mode, const QgnnPropagation& call, bool narrow_rows);
   SumFunction (*sum)(int64_t bits, int64_t row_bytes, bool weighted);
   LinearFunction (*linear)(const LinearPlan& plan);
   QuantizeFunction quantize;
@@ -171,9 +171,8 @@ static Status propagate(const QgnnPropagation& c) {
   plan.layout(base);
   plan.fill();
   plan.fill_tables();
-  const int64_t most_blocks = plan.order ? c.num_nodes / kSortedRows + 1 : INT64_MAX;
-  const Partition blocks(c.rowptr, c.num_nodes, std::min(64 * c.num_threads, most_blocks));
-  plan.sort_rows(blocks);
+  const NarrowRows* narrow = plan.narrow ? &plan.narrow : nullptr;
+  const Partition blocks = narrow ? narrow->blocks() : Partition(c.rowptr, c.num_nodes, 64 * c.num_threads);
   advise_huge(c.out, size_t(c.num_nodes * c.num_features) * sizeof(float));
   const int64_t entries = c.rowptr[c.num_nodes];
   std::vector<const uint8_t*> history;
@@ -183,11 +182,11 @@ static Status propagate(const QgnnPropagation& c) {
     const bool last = k == k_steps - 1;
     steps.push_back({&c, k, entries, plan.capacity, carried_row(c),
                      plan.capacity != c.num_features, last, k < 0 ? nullptr : plan.codes_of(k), last ? nullptr : plan.codes_of(k + 1),
-                     plan.carried, plan.state, history.data(), plan.padding, plan.order, plan.tables});
+                     plan.carried, plan.state, history.data(), plan.padding, narrow, plan.tables});
   }
   std::vector<StepFunction> functions;
   for (const Step& s : steps) {
-    functions.push_back(kIsas[c.isa].step(mode_of(s), c));
+    functions.push_back(kIsas[c.isa].step(mode_of(s), c, narrow));
   }
   run_team(c.num_threads, k_steps + 1, blocks.size(), [&](int64_t s, int64_t b, int64_t worker) {
     functions[size_t(s)](steps[size_t(s)], blocks.begin(b), blocks.end(b), plan.scratch(worker));

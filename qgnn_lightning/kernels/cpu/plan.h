@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "common.h"
-#include "parallel.h"
+#include "narrow.h"
 
 namespace qgnn {
 
@@ -21,9 +21,6 @@ struct Arena {
   }
 };
 
-// Rows of a block that are worth being sorted.
-constexpr int64_t kSortedRows = 512;
-
 // Everything the workers of one propagation read and write.
 struct Plan {
   const QgnnPropagation& call;
@@ -32,10 +29,10 @@ struct Plan {
   void* carried = nullptr;
   float *state = nullptr, *rows = nullptr, *tables = nullptr;
   uint8_t* padding = nullptr;
-  int32_t* order = nullptr;
+  NarrowRows narrow;
 
   Plan(const QgnnPropagation& c, int64_t threads)
-      : call(c), capacity(c.row_bytes * lanes(int(c.num_bits))), workers(threads) {}
+      : call(c), capacity(c.row_bytes * lanes(int(c.num_bits))), workers(threads), narrow(c) {}
 
   bool keeps_history() const { return call.delta_sigma != 0; }
   bool carries() const { return call.num_steps > 1 && (call.delta_sigma || call.momentum == 0.0f); }
@@ -43,21 +40,22 @@ struct Plan {
     Arena arena{base};
     const size_t n = size_t(call.num_nodes);
     padding = arena.take<uint8_t>(size_t(call.row_bytes));
-    if (has_narrow_rows(call)) order = arena.take<int32_t>(n);
     rows = arena.take<float>(size_t(2 * workers * capacity));
     tables = arena.take<float>(size_t(kTableSize * call.num_steps));
     if (!call.trace) {
       const size_t copies = keeps_history() ? size_t(call.num_steps) : 2;
-      codes = arena.take<uint8_t>(copies * n * size_t(call.row_bytes));
+      codes = arena.take<uint8_t>(copies * size_t(code_bytes()));
     }
-    if (carries()) carried = arena.take<uint8_t>(n * size_t(carried_row(call) * carried_bytes(call)));
+    const int64_t values = narrow ? narrow.size() : call.num_nodes * carried_row(call);
+    if (carries()) carried = arena.take<uint8_t>(size_t(values * carried_bytes(call)));
     if (call.momentum != 0.0f) state = arena.take<float>(n * size_t(capacity));
     return arena.used;
   }
+  // Of one step.
+  int64_t code_bytes() const { return narrow ? narrow.size() : call.num_nodes * call.row_bytes; }
   uint8_t* codes_of(int64_t k) const {
-    const int64_t size = call.num_nodes * call.row_bytes;
-    if (call.trace) return call.trace + k * size;
-    return codes + (keeps_history() ? k : k % 2) * size;
+    if (call.trace) return call.trace + k * code_bytes();
+    return codes + (keeps_history() ? k : k % 2) * code_bytes();
   }
   void fill() {
     for (int64_t i = 0; i < 2 * workers * capacity; ++i) rows[i] = 0.0f;
@@ -65,22 +63,6 @@ struct Plan {
     for (int64_t f = 0; f < call.num_features; ++f) {
       const int lane = int(f / call.row_bytes), bits = int(call.num_bits);
       padding[f % call.row_bytes] |= uint8_t(((1 << bits) - 1) << (bits * lane));
-    }
-  }
-  // The rows of each block by their number of neighbours, as far as that matters.
-  void sort_rows(const Partition& blocks) {
-    constexpr int64_t kMany = 31;
-    const auto neighbours = [&](int64_t i) {
-      return std::min(call.rowptr[i + 1] - call.rowptr[i], kMany);
-    };
-    for (int64_t b = 0; order && b < blocks.size(); ++b) {
-      int64_t place[kMany + 2] = {};
-      for (int64_t i = blocks.begin(b); i < blocks.end(b); ++i) ++place[neighbours(i) + 1];
-      place[0] = blocks.begin(b);
-      for (int64_t n = 0; n < kMany; ++n) place[n + 1] += place[n];
-      for (int64_t i = blocks.begin(b); i < blocks.end(b); ++i) {
-        order[place[neighbours(i)]++] = int32_t(i);
-      }
     }
   }
   void fill_tables() {
