@@ -72,10 +72,6 @@ class PackedLinear:
         centred = codes.to(torch.int16) * grid.stride - grid.zero_point.to(torch.int16)
         return kernels.LinearWeight(centred, scale, self.bias)
 
-    @cached_property
-    def _kernel_input_grid(self) -> kernels.Grid:
-        return kernel_grid(self.input_grid)
-
     def __call__(self, x: Tensor, *, relu: bool = False, out: Grid | None = None) -> Tensor:
         """Apply the layer.
 
@@ -88,26 +84,29 @@ class PackedLinear:
             x: ``(num_nodes, in_features)``, packed ``(num_nodes, row_bytes)`` ->
             ``(num_nodes, out_features)``, or packed.
         """
-        out_grid = None if out is None or out.stride != 1 else kernel_grid(out)
+        prepared = self._prepare(relu, out)
         if x.layout == torch.sparse_csr:
-            result = kernels.sparse_linear(
-                x.crow_indices().to(torch.int64),
-                x.col_indices(),
-                x.values(),
-                self._kernel_input_grid,
-                self._centred_weight,
-                relu=relu,
-                out_grid=out_grid,
-            )
+            rowptr = x.crow_indices().to(torch.int64)
+            result = prepared.sparse(rowptr, x.col_indices(), x.values())
+        elif x.dtype == torch.uint8:
+            result = prepared.packed(x)
         else:
-            result = kernels.linear(
-                x if x.dtype == torch.uint8 else kernels.quantize_pack(x, self._kernel_input_grid),
-                self._kernel_input_grid,
+            result = prepared.packed(kernels.quantize_pack(x, prepared.x_grid))
+        return result if out is None or prepared.out_grid is not None else pack_on(out, result)
+
+    @cached_property
+    def _prepared(self) -> dict[tuple[bool, Grid | None], kernels.PreparedLinear]:
+        return {}
+
+    def _prepare(self, relu: bool, out: Grid | None) -> kernels.PreparedLinear:
+        if (relu, out) not in self._prepared:
+            self._prepared[relu, out] = kernels.PreparedLinear(
+                kernel_grid(self.input_grid),
                 self._centred_weight,
-                relu=relu,
-                out_grid=out_grid,
+                relu,
+                None if out is None or out.stride != 1 else kernel_grid(out),
             )
-        return result if out is None or out_grid is not None else pack_on(out, result)
+        return self._prepared[relu, out]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,20 +154,24 @@ class PackedPropagation:
         if any(self.strengths) or adjacency.value is not None:
             result: Tensor = self._step_by_step(x, adjacency)
             return result
-        recurrence = self.recurrence
-        propagated = kernels.propagate(
-            x,
-            packed_graph(adjacency),
-            self._kernel_grids,
-            kernels.StepCoefficients(recurrence.keep, recurrence.neighbours, recurrence.restart),
-            form=self.form,
-            residual_bits=self.residual_bits,
-        )
-        return propagated.features
+        prepared = self._prepared.get(adjacency)
+        if prepared is None:
+            prepared = self._prepared[adjacency] = self._prepare(adjacency)
+        return prepared(x)
 
     @cached_property
-    def _kernel_grids(self) -> list[kernels.Grid]:
-        return [kernel_grid(grid) for grid in self.grids]
+    def _prepared(self) -> WeakKeyDictionary[Adjacency, kernels.PreparedPropagation]:
+        return WeakKeyDictionary()
+
+    def _prepare(self, adjacency: Adjacency) -> kernels.PreparedPropagation:
+        recurrence = self.recurrence
+        return kernels.PreparedPropagation(
+            packed_graph(adjacency),
+            [kernel_grid(grid) for grid in self.grids],
+            kernels.StepCoefficients(recurrence.keep, recurrence.neighbours, recurrence.restart),
+            self.form,
+            self.residual_bits,
+        )
 
     @cached_property
     def _step_by_step(self) -> AffinePropagation:

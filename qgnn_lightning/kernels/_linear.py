@@ -106,12 +106,7 @@ def sparse_linear(
         BackendUnavailableError: If the backend named cannot run here.
     """
     check_choice("backend", backend, ("auto", *BACKENDS))
-    check_rowptr(rowptr)
-    if col.dtype not in (torch.int32, torch.int64):
-        raise ValueError(f"col must be torch.int32 or torch.int64, got {col.dtype}")
-    check_tensor("col", col, col.dtype, 1)
-    check_vector("value", value, torch.float32, col.numel())
-    check_no_gradient("value", value)
+    check_sparse_rows(rowptr, col, value)
     threads = check_num_threads(num_threads, col.numel() * weight.codes.shape[0])
     x_arguments = (x_grid.num_bits, x_grid.scale, x_grid.zero_point, x_grid.stride, x_grid.shift)
     result: Tensor = ops.sparse_linear(
@@ -130,9 +125,24 @@ def sparse_linear(
     return result
 
 
+def check_sparse_rows(rowptr: Tensor, col: Tensor, value: Tensor) -> None:
+    """Raise ``ValueError`` unless types and sizes are those of sparse rows; see `sparse_linear`."""
+    check_rowptr(rowptr)
+    if col.dtype not in (torch.int32, torch.int64):
+        raise ValueError(f"col must be torch.int32 or torch.int64, got {col.dtype}")
+    check_tensor("col", col, col.dtype, 1)
+    check_vector("value", value, torch.float32, col.numel())
+    check_no_gradient("value", value)
+
+
+def check_out_grid(out_grid: Grid | None) -> None:
+    """Raise ``ValueError`` if results cannot be quantized on a grid."""
+    if out_grid is not None and out_grid.stride != 1:
+        raise ValueError(f"out_grid must have stride 1, got {out_grid.stride}")
+
+
 def _out_arguments(out_grid: Grid | None) -> tuple[int, float, int]:
+    check_out_grid(out_grid)
     if out_grid is None:
         return 0, 1.0, 0
-    if out_grid.stride != 1:
-        raise ValueError(f"out_grid must have stride 1, got {out_grid.stride}")
     return out_grid.num_bits, out_grid.scale, out_grid.zero_point

@@ -57,19 +57,19 @@ def propagate_mapped(
     if not folder.is_dir():
         raise NotADirectoryError(f"folder must exist, got {folder}")
     backends.resolve("cpu", x0.device)
-    features, _ = cpu.propagate(
-        x0.detach(),
+    call = cpu.PropagationCall(
         graph.tensors(),
         GridTable.from_grids(grids),
         coefficients,
         form == "delta_sigma",
         residual_bits,
-        False,
+    )
+    return call(
+        x0.detach(),
         check_num_threads(num_threads, count_operations(x0, graph, len(grids))),
         out=_mapped(folder / "features", x0.numel(), torch.float32).view(x0.shape),
         workspace=lambda num_bytes: _mapped(folder / "state", num_bytes, torch.uint8),
     )
-    return features
 
 
 def _mapped(path: Path, size: int, dtype: torch.dtype) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._calls import LinearCall, PropagationCall
 from ._loader import (
     available_isas,
     compiled_isas,
@@ -12,6 +13,8 @@ from ._loader import (
 from ._operations import linear, neighbour_sum, propagate, quantize_pack, sparse_linear
 
 __all__ = [
+    "LinearCall",
+    "PropagationCall",
     "available_isas",
     "compiled_isas",
     "linear",

@@ -129,7 +129,12 @@ def selected_isa() -> int:
     Raises:
         RuntimeError: If ``QGNN_KERNEL_ISA`` names one that is not available.
     """
-    available, wanted = available_isas(), os.environ.get(ISA_VARIABLE, "")
+    return _index_of_isa(os.environ.get(ISA_VARIABLE, ""))
+
+
+@cache
+def _index_of_isa(wanted: str) -> int:
+    available = available_isas()
     name = wanted or available[-1]
     if name not in available:
         raise RuntimeError(f"{ISA_VARIABLE} must be one of {list(available)} here, got {name!r}")
