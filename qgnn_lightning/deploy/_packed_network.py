@@ -84,21 +84,12 @@ class PackedLinear:
             x: ``(num_nodes, in_features)``, packed ``(num_nodes, row_bytes)`` ->
             ``(num_nodes, out_features)``, or packed.
         """
-        prepared = self._prepare(relu, out)
-        if x.layout == torch.sparse_csr:
-            rowptr = x.crow_indices().to(torch.int64)
-            result = prepared.sparse(rowptr, x.col_indices(), x.values())
-        elif x.dtype == torch.uint8:
-            result = prepared.packed(x)
-        else:
-            result = prepared.packed(kernels.quantize_pack(x, prepared.x_grid))
+        prepared = self.prepared(relu=relu, out=out)
+        result = apply(prepared, x, prepared.x_grid)
         return result if out is None or prepared.out_grid is not None else pack_on(out, result)
 
-    @cached_property
-    def _prepared(self) -> dict[tuple[bool, Grid | None], kernels.PreparedLinear]:
-        return {}
-
-    def _prepare(self, relu: bool, out: Grid | None) -> kernels.PreparedLinear:
+    def prepared(self, *, relu: bool = False, out: Grid | None = None) -> kernels.PreparedLinear:
+        """The layer but for its input, and but for packing on grids of bitwise truncation."""
         if (relu, out) not in self._prepared:
             self._prepared[relu, out] = kernels.PreparedLinear(
                 kernel_grid(self.input_grid),
@@ -107,6 +98,10 @@ class PackedLinear:
                 None if out is None or out.stride != 1 else kernel_grid(out),
             )
         return self._prepared[relu, out]
+
+    @cached_property
+    def _prepared(self) -> dict[tuple[bool, Grid | None], kernels.PreparedLinear]:
+        return {}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -151,19 +146,23 @@ class PackedPropagation:
         Shapes:
             x: ``(num_nodes, num_features)``, float32 -> same.
         """
-        if any(self.strengths) or adjacency.value is not None:
-            result: Tensor = self._step_by_step(x, adjacency)
-            return result
-        prepared = self._prepared.get(adjacency)
-        if prepared is None:
-            prepared = self._prepared[adjacency] = self._prepare(adjacency)
-        return prepared(x)
+        prepared = self.prepared(adjacency)
+        result: Tensor = self._step_by_step(x, adjacency) if prepared is None else prepared(x)
+        return result
+
+    def prepared(self, adjacency: Adjacency) -> kernels.PreparedPropagation | None:
+        """The propagation on a graph but for its input; none with corrections or weights."""
+        if adjacency not in self._prepared:
+            self._prepared[adjacency] = self._prepare(adjacency)
+        return self._prepared[adjacency]
 
     @cached_property
-    def _prepared(self) -> WeakKeyDictionary[Adjacency, kernels.PreparedPropagation]:
+    def _prepared(self) -> WeakKeyDictionary[Adjacency, kernels.PreparedPropagation | None]:
         return WeakKeyDictionary()
 
-    def _prepare(self, adjacency: Adjacency) -> kernels.PreparedPropagation:
+    def _prepare(self, adjacency: Adjacency) -> kernels.PreparedPropagation | None:
+        if any(self.strengths) or adjacency.value is not None:
+            return None
         recurrence = self.recurrence
         return kernels.PreparedPropagation(
             packed_graph(adjacency),
@@ -237,7 +236,6 @@ class PackedGNN:
         lines = (f"\n  {name}: {getattr(self, name)!r}" for name in names)
         return f"PackedGNN({''.join(lines)}\n)"
 
-    @torch.no_grad()
     def __call__(self, x: Tensor, graph: Tensor | Adjacency) -> Tensor:
         """Class scores, also on a graph that the network was not trained on.
 
@@ -278,10 +276,35 @@ class PackedGNN:
                 f"x must have a row for each of the {graph.num_nodes} nodes of the graph, "
                 f"got {x.shape[0]}"
             )
+        network = self._prepared(graph)
+        if network is None:
+            return self._in_parts(x, graph)
+        return apply(network, x.detach(), network.encoder.x_grid)
+
+    @torch.no_grad()
+    def _in_parts(self, x: Tensor, graph: Adjacency) -> Tensor:
         if self.order == "encode":
             hidden = self.encoder(x, relu=True, out=self.classifier.input_grid)
             return self.propagation(self.classifier(hidden), graph)
         return self.classifier(self.propagation(self.encoder(x, relu=True), graph))
+
+    def _prepared(self, adjacency: Adjacency) -> kernels.PreparedNetwork | None:
+        """The network on a graph as one call, if there is one."""
+        try:
+            return self._networks[adjacency]
+        except KeyError:
+            return self._networks.setdefault(adjacency, self._prepare(adjacency))
+
+    @cached_property
+    def _networks(self) -> WeakKeyDictionary[Adjacency, kernels.PreparedNetwork | None]:
+        return WeakKeyDictionary()
+
+    def _prepare(self, adjacency: Adjacency) -> kernels.PreparedNetwork | None:
+        encoder = self.encoder.prepared(relu=True, out=self.classifier.input_grid)
+        propagation = self.propagation.prepared(adjacency)
+        if self.order == "embed" or encoder.out_grid is None or propagation is None:
+            return None
+        return kernels.PreparedNetwork(encoder, self.classifier.prepared(), propagation)
 
 
 def grid_bytes(grid: Grid) -> int:
@@ -294,6 +317,15 @@ def kernel_grid(grid: Grid) -> kernels.Grid:
     return kernels.Grid(
         grid.num_bits, float(grid.scale), int(grid.zero_point), grid.stride, grid.shift
     )
+
+
+def apply(
+    prepared: kernels.PreparedLinear | kernels.PreparedNetwork, x: Tensor, grid: kernels.Grid
+) -> Tensor:
+    """What is prepared, applied to features: on their grid, dense or sparse, or packed already."""
+    if x.layout == torch.sparse_csr:
+        return prepared.sparse(x.crow_indices().to(torch.int64), x.col_indices(), x.values())
+    return prepared.packed(x if x.dtype == torch.uint8 else kernels.quantize_pack(x, grid))
 
 
 def pack_on(grid: Grid, x: Tensor) -> Tensor:

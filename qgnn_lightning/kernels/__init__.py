@@ -11,7 +11,7 @@ from ._graph import PackedGraph
 from ._grid import Grid
 from ._linear import linear, sparse_linear
 from ._mapped import propagate_mapped
-from ._prepared import PreparedLinear, PreparedPropagation
+from ._prepared import PreparedLinear, PreparedNetwork, PreparedPropagation
 from ._weight import LinearWeight
 from .api import Propagated, neighbour_sum, pack, propagate, quantize_pack, unpack
 from .backends import BackendUnavailableError, available_backends, why_unavailable
@@ -26,6 +26,7 @@ __all__ = [
     "PackedGraph",
     "PackedLayout",
     "PreparedLinear",
+    "PreparedNetwork",
     "PreparedPropagation",
     "Propagated",
     "StepCoefficients",

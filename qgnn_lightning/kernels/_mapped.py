@@ -66,7 +66,7 @@ def propagate_mapped(
     )
     return call(
         x0.detach(),
-        check_num_threads(num_threads, count_operations(x0, graph, len(grids))),
+        check_num_threads(num_threads, count_operations(graph, x0.shape[1], len(grids))),
         out=_mapped(folder / "features", x0.numel(), torch.float32).view(x0.shape),
         workspace=lambda num_bytes: _mapped(folder / "state", num_bytes, torch.uint8),
     )

@@ -22,14 +22,16 @@ from ._linear import check_out_grid, check_sparse_rows, linear, sparse_linear
 from ._weight import LinearWeight
 from .api import Form, check_propagation, count_operations, propagate
 from .layout import PackedLayout
-from .validation import check_no_gradient, check_num_threads, check_packed
+from .validation import check_num_threads, check_packed, worthwhile_threads
 
 
 def _run_directly(*tensors: Tensor) -> bool:
     """Whether the compiled kernels can take tensors as they are."""
+    for tensor in tensors:
+        if type(tensor) is not Tensor or not tensor.is_cpu:
+            return False
     return (
-        all(type(tensor) is Tensor and tensor.is_cpu for tensor in tensors)
-        and cpu.why_unavailable() is None
+        cpu.why_unavailable() is None
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
         and not is_in_torch_dispatch_mode()
@@ -59,8 +61,19 @@ class PreparedLinear:
         check_out_grid(self.out_grid)
 
     @cached_property
-    def _layout(self) -> PackedLayout:
+    def layout(self) -> PackedLayout:
+        """Layout of packed input."""
         return PackedLayout(self.weight.in_features, self.x_grid.num_bits)
+
+    @cached_property
+    def of_packed(self) -> cpu.LinearCall:
+        """The call for packed rows."""
+        return self._call(self.weight.codes, sparse=False)
+
+    @cached_property
+    def of_sparse(self) -> cpu.LinearCall:
+        """The call for sparse rows."""
+        return self._call(self.weight.by_input, sparse=True)
 
     def _call(self, codes: Tensor, *, sparse: bool) -> cpu.LinearCall:
         factor = self.weight.factor(self.x_grid.scale)
@@ -68,23 +81,13 @@ class PreparedLinear:
             self.x_grid, codes, factor, self.weight.bias, self.relu, self.out_grid, sparse=sparse
         )
 
-    @cached_property
-    def _packed_call(self) -> cpu.LinearCall:
-        return self._call(self.weight.codes, sparse=False)
-
-    @cached_property
-    def _sparse_call(self) -> cpu.LinearCall:
-        return self._call(self.weight.by_input, sparse=True)
-
     def packed(self, packed: Tensor) -> Tensor:
         """As `linear`, which has the shapes and errors."""
         if not _run_directly(packed):
-            return linear(
-                packed, self.x_grid, self.weight, relu=self.relu, out_grid=self.out_grid
-            )
-        check_packed("packed", packed, self._layout)
-        operations = packed.shape[0] * self.weight.codes.numel()
-        return self._packed_call.packed(packed, check_num_threads(None, operations))
+            return linear(packed, self.x_grid, self.weight, relu=self.relu, out_grid=self.out_grid)
+        check_packed("packed", packed, self.layout)
+        threads = check_num_threads(None, packed.shape[0] * self.weight.codes.numel())
+        return self.of_packed(cpu.PackedRows(packed), threads)
 
     def sparse(self, rowptr: Tensor, col: Tensor, value: Tensor) -> Tensor:
         """As `sparse_linear`, which has the shapes and errors."""
@@ -94,7 +97,7 @@ class PreparedLinear:
             )
         check_sparse_rows(rowptr, col, value)
         threads = check_num_threads(None, col.numel() * self.weight.codes.shape[0])
-        return self._sparse_call.sparse(rowptr, col, value, threads)
+        return self.of_sparse(cpu.SparseRows(rowptr, col, value), threads)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +119,8 @@ class PreparedPropagation:
     residual_bits: int
 
     @cached_property
-    def _call(self) -> cpu.PropagationCall:
+    def call(self) -> cpu.PropagationCall:
+        """The call."""
         return cpu.PropagationCall(
             self.graph.tensors(),
             GridTable.from_grids(self.grids),
@@ -125,6 +129,10 @@ class PreparedPropagation:
             self.residual_bits,
         )
 
+    def count_operations(self, num_features: int) -> int:
+        """Codes added up; making those of a row counts as eight neighbours."""
+        return count_operations(self.graph, num_features, len(self.grids))
+
     def __call__(self, x0: Tensor) -> Tensor:
         """The features; as `propagate`, which has the shapes and errors."""
         form, residual_bits = self.form, self.residual_bits
@@ -132,5 +140,78 @@ class PreparedPropagation:
             arguments = (x0, self.graph, self.grids, self.coefficients)
             return propagate(*arguments, form=form, residual_bits=residual_bits).features
         check_propagation(x0, self.graph, form, residual_bits)
-        operations = count_operations(x0, self.graph, len(self.grids))
-        return self._call(x0, check_num_threads(None, operations))
+        return self.call(x0, check_num_threads(None, self.count_operations(x0.shape[1])))
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedNetwork:
+    """Two linear maps and the propagation of what they return, in one call.
+
+    Args:
+        encoder: The first map, to packed rows.
+        classifier: The second map, of what the first one returns, to floats.
+        propagation: The propagation of what the second one returns.
+    """
+
+    encoder: PreparedLinear
+    classifier: PreparedLinear
+    propagation: PreparedPropagation
+
+    @cached_property
+    def _of_packed(self) -> cpu.NetworkCall:
+        return self._call(self.encoder.of_packed)
+
+    @cached_property
+    def _of_sparse(self) -> cpu.NetworkCall:
+        return self._call(self.encoder.of_sparse)
+
+    def _call(self, encoder: cpu.LinearCall) -> cpu.NetworkCall:
+        return cpu.NetworkCall(encoder, self.classifier.of_packed, self.propagation.call)
+
+    @cached_property
+    def _num_nodes(self) -> int:
+        return self.propagation.graph.num_nodes
+
+    @cached_property
+    def _later_threads(self) -> tuple[int, int]:
+        """As many as are worth it in the second map and the propagation."""
+        codes = self.classifier.weight.codes
+        operations = self.propagation.count_operations(codes.shape[0])
+        return worthwhile_threads(self._num_nodes * codes.numel()), worthwhile_threads(operations)
+
+    def _threads(self, operations: int) -> list[int]:
+        most = torch.get_num_threads()
+        return [min(most, n) for n in (worthwhile_threads(operations), *self._later_threads)]
+
+    def packed(self, packed: Tensor) -> Tensor:
+        """Class scores of packed rows, one for every node.
+
+        Shapes:
+            packed: ``(num_nodes, row_bytes)`` -> ``(num_nodes, num_classes)``
+        """
+        if not _run_directly(packed):
+            return self.propagation(self.classifier.packed(self.encoder.packed(packed)))
+        check_packed("packed", packed, self.encoder.layout)
+        self._check_rows(packed.shape[0])
+        threads = self._threads(packed.shape[0] * self.encoder.weight.codes.numel())
+        return self._of_packed(cpu.PackedRows(packed), threads)
+
+    def sparse(self, rowptr: Tensor, col: Tensor, value: Tensor) -> Tensor:
+        """Class scores of sparse rows, one for every node; see `sparse_linear`.
+
+        Shapes:
+            rowptr: ``(num_nodes + 1,)``; col, value: ``(entries,)`` -> ``(num_nodes, num_classes)``
+        """
+        if not _run_directly(rowptr, col, value):
+            hidden = self.encoder.sparse(rowptr, col, value)
+            return self.propagation(self.classifier.packed(hidden))
+        check_sparse_rows(rowptr, col, value)
+        self._check_rows(rowptr.numel() - 1)
+        threads = self._threads(col.numel() * self.encoder.weight.codes.shape[0])
+        return self._of_sparse(cpu.SparseRows(rowptr, col, value), threads)
+
+    def _check_rows(self, num_rows: int) -> None:
+        if num_rows != self._num_nodes:
+            raise ValueError(
+                f"x must have a row for each of the {self._num_nodes} nodes, got {num_rows}"
+            )

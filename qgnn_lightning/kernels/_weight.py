@@ -67,5 +67,6 @@ class LinearWeight:
 
     @cached_property
     def by_input(self) -> Tensor:
-        """The codes as ``(in, out)``: one row for every input, as sparse features read them."""
-        return self.codes.t().contiguous()
+        """The codes as ``(in, out)``, int8 if they fit: a row for every input of sparse features."""
+        fits = -128 <= int(self.codes.min()) and int(self.codes.max()) <= 127
+        return self.codes.t().contiguous().to(torch.int8 if fits else torch.int16)

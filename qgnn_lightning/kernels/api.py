@@ -170,9 +170,9 @@ def check_propagation(x0: Tensor, graph: PackedGraph, form: str, residual_bits: 
         )
 
 
-def count_operations(x0: Tensor, graph: PackedGraph, num_steps: int) -> int:
+def count_operations(graph: PackedGraph, num_features: int, num_steps: int) -> int:
     """Codes added up; making those of a row counts as eight neighbours."""
-    return num_steps * x0.shape[1] * (8 * x0.shape[0] + graph.col.numel())
+    return num_steps * num_features * (8 * graph.num_nodes + graph.col.numel())
 
 
 def propagate(
@@ -225,7 +225,7 @@ def propagate(
     table = GridTable.from_grids(grids)
     steps = (table.scale, table.zero_point, table.shift, table.num_bits, table.truncated)
     weights = (coefficients.own, coefficients.message, coefficients.restart)
-    threads = check_num_threads(num_threads, count_operations(x0, graph, len(grids)))
+    threads = check_num_threads(num_threads, count_operations(graph, x0.shape[1], len(grids)))
     options = (form == "delta_sigma", residual_bits, return_codes, threads)
     features, codes = ops.propagate(x0, *graph.tensors(), *steps, *weights, *options, backend)
     return Propagated(features, codes)

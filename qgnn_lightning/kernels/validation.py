@@ -142,12 +142,17 @@ def check_num_threads(num_threads: int | None, operations: int) -> int:
     its share of this many operations on codes saves.
     """
     if num_threads is None:
-        return max(1, min(torch.get_num_threads(), operations // _OPERATIONS_OF_A_THREAD))
+        return min(torch.get_num_threads(), worthwhile_threads(operations))
     if not isinstance(num_threads, int) or not 1 <= num_threads <= MAX_THREADS:
         raise ValueError(
             f"num_threads must be a whole number in 1..{MAX_THREADS}, got {num_threads!r}"
         )
     return num_threads
+
+
+def worthwhile_threads(operations: int) -> int:
+    """Return how many threads so many operations on codes can keep busy."""
+    return max(1, operations // _OPERATIONS_OF_A_THREAD)
 
 
 MAX_THREADS = 4096

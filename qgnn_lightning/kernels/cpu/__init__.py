@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._calls import LinearCall, PropagationCall
+from ._calls import LinearCall, NetworkCall, PackedRows, PropagationCall, Rows, SparseRows
 from ._loader import (
     available_isas,
     compiled_isas,
@@ -14,7 +14,11 @@ from ._operations import linear, neighbour_sum, propagate, quantize_pack, sparse
 
 __all__ = [
     "LinearCall",
+    "NetworkCall",
+    "PackedRows",
     "PropagationCall",
+    "Rows",
+    "SparseRows",
     "available_isas",
     "compiled_isas",
     "linear",

@@ -1,10 +1,14 @@
-"""Calls of the library: what stays the same from one to the next is filled in once."""
+"""Calls of the library: what stays the same from one to the next is filled in once.
+
+So is the instruction set, as the environment has it when a call is made ready.
+"""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,6 +22,7 @@ from qgnn_lightning.kernels.validation import MAX_IN_FEATURES, check_rows
 from ._loader import (
     Linear,
     MalformedRowsError,
+    Network,
     Propagation,
     check_status,
     library,
@@ -45,12 +50,69 @@ def _addresses(tensors: dict[str, Tensor]) -> dict[str, int]:
     return {name: tensor.data_ptr() for name, tensor in tensors.items()}
 
 
+class Rows(Protocol):
+    """What a linear map reads."""
+
+    def fill(self, record: Linear) -> None:
+        """Enter the rows into a call."""
+
+    def check(self, status: int, in_features: int) -> None:
+        """Raise the error of a call that failed."""
+
+
+class PackedRows:
+    """Rows of packed codes.
+
+    Args:
+        packed: The rows.
+    """
+
+    def __init__(self, packed: Tensor) -> None:
+        self._packed = packed.contiguous()
+
+    def fill(self, record: Linear) -> None:
+        record.num_rows = self._packed.shape[0]
+        record.x = self._packed.data_ptr()
+
+    def check(self, status: int, in_features: int) -> None:  # noqa: ARG002  (rows are as wide)
+        check_status(status)
+
+
+class SparseRows:
+    """Rows of floats in CSR, which the library checks as it reads them.
+
+    Args:
+        rowptr: First entry of every row, int64.
+        col: Column of every entry, int32 or int64.
+        value: The entries, float32.
+    """
+
+    def __init__(self, rowptr: Tensor, col: Tensor, value: Tensor) -> None:
+        self._rowptr, self._col = rowptr.contiguous(), col.contiguous()
+        self._value = value.contiguous()
+
+    def fill(self, record: Linear) -> None:
+        record.num_rows = self._rowptr.numel() - 1
+        record.num_entries = self._col.numel()
+        record.col_bytes = self._col.element_size()
+        record.rowptr, record.col = self._rowptr.data_ptr(), self._col.data_ptr()
+        record.value = self._value.data_ptr()
+
+    def check(self, status: int, in_features: int) -> None:
+        try:
+            check_status(status)
+        except MalformedRowsError:
+            rows = self._rowptr, self._col
+            check_rows(*rows, num_columns=in_features, most_entries=MAX_IN_FEATURES)
+            raise
+
+
 class LinearCall:
     """A low-bit linear map without its input.
 
     Args:
         x_grid: Grid of the input.
-        weight: Centred codes, int16; with one row for every input where it is for sparse rows.
+        weight: Centred codes, int16; for sparse rows one row for every input, int8 or int16.
         factor: What a product is worth.
         bias: Added to the result, if there is one.
         relu: Whether to replace negative results by 0.
@@ -72,62 +134,42 @@ class LinearCall:
         *,
         sparse: bool,
     ) -> None:
-        out_features = factor.numel()
-        self._in_features = weight.shape[0 if sparse else 1]
+        in_features, out_features = weight.shape[0 if sparse else 1], factor.numel()
         self._tensors = {"weight": weight.contiguous(), "factor": factor.contiguous()}
         if bias is not None:
             self._tensors["bias"] = bias.contiguous()
-        self._record = Linear(
-            in_features=self._in_features,
+        self.record = Linear(
+            in_features=in_features,
             out_features=out_features,
+            weight_bytes=weight.element_size(),
+            isa=selected_isa(),
             relu=relu,
             x_bits=x_grid.num_bits,
-            x_row_bytes=0 if sparse else _row_bytes(self._in_features, x_grid.num_bits),
+            x_row_bytes=0 if sparse else _row_bytes(in_features, x_grid.num_bits),
             x_zero_point=x_grid.zero_point,
             x_stride=x_grid.stride,
             x_shift=x_grid.shift,
             x_inv_scale=inverse(x_grid.scale),
             **_addresses(self._tensors),
         )
-        self._columns, self._packs = out_features, out_grid is not None
+        self.columns, self.packs = out_features, out_grid is not None
         if out_grid is not None:
-            self._columns = _row_bytes(out_features, out_grid.num_bits)
-            self._record.out_bits = out_grid.num_bits
-            self._record.out_row_bytes = self._columns
-            self._record.out_zero_point = out_grid.zero_point
-            self._record.out_inv_scale = inverse(out_grid.scale)
+            self.columns = _row_bytes(out_features, out_grid.num_bits)
+            self.record.out_bits = out_grid.num_bits
+            self.record.out_row_bytes = self.columns
+            self.record.out_zero_point = out_grid.zero_point
+            self.record.out_inv_scale = inverse(out_grid.scale)
 
-    def packed(self, x: Tensor, num_threads: int) -> Tensor:
-        """Return the map of packed rows."""
-        x = x.contiguous()
-        record = Linear.from_buffer_copy(self._record)
-        record.num_rows = x.shape[0]
-        record.x = x.data_ptr()
-        return self._run(record, num_threads)
-
-    def sparse(self, rowptr: Tensor, col: Tensor, value: Tensor, num_threads: int) -> Tensor:
-        """Return the map of sparse rows, checked on the way."""
-        rowptr, col, value = rowptr.contiguous(), col.contiguous(), value.contiguous()
-        record = Linear.from_buffer_copy(self._record)
-        record.num_rows = rowptr.numel() - 1
-        record.num_entries = col.numel()
-        record.col_bytes = col.element_size()
-        record.rowptr, record.col = rowptr.data_ptr(), col.data_ptr()
-        record.value = value.data_ptr()
-        try:
-            return self._run(record, num_threads)
-        except MalformedRowsError:
-            columns = self._in_features
-            check_rows(rowptr, col, num_columns=columns, most_entries=MAX_IN_FEATURES)
-            raise
-
-    def _run(self, record: Linear, num_threads: int) -> Tensor:
-        dtype = torch.uint8 if self._packs else torch.float32
-        out = empty_result(record.num_rows, self._columns, dtype=dtype)
-        setattr(record, "packed" if self._packs else "out", out.data_ptr())
+    def __call__(self, rows: Rows, num_threads: int) -> Tensor:
+        """Return the map of packed or sparse rows, as they were announced."""
+        record = Linear.from_buffer_copy(self.record)
+        rows.fill(record)
+        out = empty_result(
+            record.num_rows, self.columns, dtype=torch.uint8 if self.packs else torch.float32
+        )
+        setattr(record, "packed" if self.packs else "out", out.data_ptr())
         record.num_threads = num_threads
-        record.isa = selected_isa()
-        check_status(library().qgnn_linear(ctypes.byref(record)))
+        rows.check(library().qgnn_linear(ctypes.byref(record)), record.in_features)
         return out
 
 
@@ -151,14 +193,14 @@ class PropagationCall:
         residual_bits: int,
     ) -> None:
         constants = StepConstants.of(table, weights.message)
-        self._num_bits = table.num_bits
         self._tensors = {
             **{name: getattr(graph, name).contiguous() for name in _GRAPH_FIELDS},
             **{name: getattr(constants, name).contiguous() for name in _CONSTANT_FIELDS},
             **{name: getattr(table, name).contiguous() for name in _TABLE_FIELDS},
             "ratio": constants.ratio if delta_sigma else constants.restart_ratio,
         }
-        self._record = Propagation(
+        self.record = Propagation(
+            isa=selected_isa(),
             num_bits=table.num_bits,
             num_steps=table.num_steps,
             delta_sigma=delta_sigma,
@@ -186,11 +228,10 @@ class PropagationCall:
         tensor of so many bytes for all other state, which is made in memory unless it is given.
         """
         x0 = x0.contiguous()
-        record = Propagation.from_buffer_copy(self._record)
+        record = Propagation.from_buffer_copy(self.record)
         record.num_nodes, record.num_features = x0.shape
-        record.row_bytes = _row_bytes(record.num_features, self._num_bits)
+        record.row_bytes = _row_bytes(record.num_features, record.num_bits)
         record.num_threads = num_threads
-        record.isa = selected_isa()
         out = empty_result(*x0.shape) if out is None else out
         record.x0, record.out = x0.data_ptr(), out.data_ptr()
         if trace is not None:
@@ -199,4 +240,42 @@ class PropagationCall:
             state = workspace(library().qgnn_propagation_bytes(ctypes.byref(record)))
             record.workspace = state.data_ptr()
         check_status(library().qgnn_propagate(ctypes.byref(record)))
+        return out
+
+
+class NetworkCall:
+    """Two linear maps and the propagation of what they return, without their input.
+
+    Args:
+        encoder: The first map, to packed rows.
+        classifier: The second map, to floats.
+        propagation: The propagation.
+    """
+
+    def __init__(
+        self, encoder: LinearCall, classifier: LinearCall, propagation: PropagationCall
+    ) -> None:
+        self._kept = (encoder, classifier, propagation)  # the record holds addresses only
+        self._record = Network(encoder.record, classifier.record, propagation.record)
+        record = self._record.propagation
+        record.num_features = classifier.columns
+        record.row_bytes = _row_bytes(record.num_features, record.num_bits)
+
+    def __call__(self, rows: Rows, num_threads: Sequence[int]) -> Tensor:
+        """Return the propagated class scores of packed or sparse rows."""
+        record = Network.from_buffer_copy(self._record)
+        encoder, classifier, propagation = record.encoder, record.classifier, record.propagation
+        rows.fill(encoder)
+        num_rows = encoder.num_rows
+        hidden_bytes = encoder.out_row_bytes * num_rows
+        out = empty_result(num_rows, classifier.out_features)
+        between = empty_result(hidden_bytes + out.nbytes, dtype=torch.uint8)
+        hidden = between.data_ptr()
+        scores = hidden + hidden_bytes  # aligned, as rows of codes have a multiple of 16 bytes
+        encoder.packed = classifier.x = hidden
+        classifier.out = propagation.x0 = scores
+        propagation.out = out.data_ptr()
+        classifier.num_rows = propagation.num_nodes = num_rows
+        encoder.num_threads, classifier.num_threads, propagation.num_threads = num_threads
+        rows.check(library().qgnn_network(ctypes.byref(record)), encoder.in_features)
         return out

@@ -12,7 +12,7 @@ from qgnn_lightning.kernels.validation import not_finite
 
 from ._results import release_results
 
-ABI_VERSION = 7
+ABI_VERSION = 8
 ISA_VARIABLE = "QGNN_KERNEL_ISA"
 
 _STEM = "_qgnn_kernels"
@@ -27,6 +27,7 @@ _INT64_FUNCTIONS = (
     "neighbour_sum",
     "quantize_pack",
     "linear",
+    "network",
 )
 
 
@@ -53,11 +54,17 @@ class Linear(ctypes.Structure):
     _fields_ = [
         *_records("num_rows in_features out_features x_bits x_row_bytes", ctypes.c_int64),
         *_records("relu out_bits out_row_bytes num_threads isa", ctypes.c_int64),
-        *_records("num_entries col_bytes", ctypes.c_int64),
+        *_records("num_entries col_bytes weight_bytes", ctypes.c_int64),
         *_records("x rowptr col value weight factor bias out packed", ctypes.c_void_p),
         *_records("x_zero_point x_stride x_shift out_zero_point", ctypes.c_int32),
         *_records("x_inv_scale out_inv_scale", ctypes.c_float),
     ]
+
+
+class Network(ctypes.Structure):
+    """Mirror of ``QgnnNetwork`` in ``common.h``."""
+
+    _fields_ = [("encoder", Linear), ("classifier", Linear), ("propagation", Propagation)]
 
 
 def _library_path() -> Path | None:

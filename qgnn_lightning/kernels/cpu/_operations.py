@@ -12,7 +12,7 @@ from qgnn_lightning.kernels._graph import GraphTensors
 from qgnn_lightning.kernels._grid import Grid, GridTable
 from qgnn_lightning.kernels.layout import PackedLayout
 
-from ._calls import LinearCall, PropagationCall, inverse
+from ._calls import LinearCall, PackedRows, PropagationCall, SparseRows, inverse
 from ._loader import check_status, library, selected_isa
 from ._results import empty_result
 
@@ -97,7 +97,7 @@ def linear(
 ) -> Tensor:
     """Return the low-bit linear map of packed rows."""
     call = LinearCall(x_grid, weight, factor, bias, relu, out_grid, sparse=False)
-    return call.packed(packed, num_threads)
+    return call(PackedRows(packed), num_threads)
 
 
 def sparse_linear(
@@ -114,4 +114,4 @@ def sparse_linear(
 ) -> Tensor:
     """Return the low-bit linear map of sparse rows, checked on the way; weights ``(in, out)``."""
     call = LinearCall(x_grid, weight, factor, bias, relu, out_grid, sparse=True)
-    return call.sparse(rowptr, col, value, num_threads)
+    return call(SparseRows(rowptr, col, value), num_threads)

@@ -8,7 +8,7 @@
 #define QGNN_INLINE inline __attribute__((always_inline))
 
 // Increase when a record below or the meaning of an argument changes; the loader compares it.
-#define QGNN_ABI_VERSION 7
+#define QGNN_ABI_VERSION 8
 
 extern "C" {
 
@@ -36,17 +36,25 @@ struct QgnnPropagation {
 struct QgnnLinear {
   int64_t num_rows, in_features, out_features, x_bits, x_row_bytes;
   int64_t relu, out_bits, out_row_bytes, num_threads, isa;
-  int64_t num_entries, col_bytes;
+  int64_t num_entries, col_bytes, weight_bytes;
   const uint8_t* x;             // packed codes [num_rows, x_row_bytes]; nullptr: sparse
   const int64_t* rowptr;        // sparse: rows of floats, not checked by the caller
   const void* col;              // [num_entries], of col_bytes: int32 or int64
   const float* value;
-  const int16_t* weight;        // centred [out_features, in_features]; sparse: transposed
+  const void* weight;           // centred int16 [out_features, in_features]; sparse: transposed, of
+                                // weight_bytes: int8 or int16
   const float *factor, *bias;   // [out_features]; bias may be nullptr
   float* out;                   // [num_rows, out_features], or nullptr
   uint8_t* packed;              // [num_rows, out_row_bytes], or nullptr
   int32_t x_zero_point, x_stride, x_shift, out_zero_point;
   float x_inv_scale, out_inv_scale;
+};
+
+// A whole network: features to class scores, which are propagated. The second map reads what the
+// first one packs, the propagation what the second one returns. Mirrored by cpu/_loader.py.
+struct QgnnNetwork {
+  QgnnLinear encoder, classifier;
+  QgnnPropagation propagation;
 };
 
 }  // extern "C"

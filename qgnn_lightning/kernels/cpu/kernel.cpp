@@ -225,6 +225,12 @@ int64_t qgnn_linear(const QgnnLinear* call) {
   }
 }
 
+int64_t qgnn_network(const QgnnNetwork* call) {
+  int64_t status = qgnn_linear(&call->encoder);
+  if (status == qgnn::kDone) status = qgnn_linear(&call->classifier);
+  return status == qgnn::kDone ? qgnn_propagate(&call->propagation) : status;
+}
+
 int64_t qgnn_quantize_pack(const float* x, int64_t num_rows, int64_t num_features, int64_t row_bytes,
                            int64_t bits, float inv_scale, int32_t zero_point, int32_t truncated,
                            int32_t shift, int64_t threads, int64_t isa, uint8_t* out) {

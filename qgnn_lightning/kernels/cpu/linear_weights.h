@@ -36,7 +36,7 @@ class LinearWeights {
     int32_t limit = 1, range = 0;
     moved_.assign(size_t(round_up(plan.outputs, kPairOutputs)), 0);
     for (int64_t o = 0; o < c.out_features; ++o) {
-      const int16_t* row = c.weight + o * c.in_features;
+      const int16_t* row = codes_of(c, o);
       const auto [low, high] = std::minmax_element(row, row + c.in_features);
       limit = std::max({limit, std::abs(int32_t(*low)), std::abs(int32_t(*high))});
       range = std::max(range, int32_t(*high) - int32_t(*low));
@@ -61,6 +61,10 @@ class LinearWeights {
   LinearWeights& operator=(const LinearWeights&) = delete;
 
  private:
+  // Of an output.
+  static const int16_t* codes_of(const QgnnLinear& c, int64_t o) {
+    return static_cast<const int16_t*>(c.weight) + o * c.in_features;
+  }
   void copy_epilogue(const QgnnLinear& c) {
     const size_t padded = size_t(round_up(c.out_features, kPaddedOutputs));
     offset_.assign(padded, 0);
@@ -70,7 +74,7 @@ class LinearWeights {
     if (c.bias) std::copy_n(c.bias, c.out_features, bias_.data());
     for (int64_t o = 0; c.x && o < c.out_features; ++o) {
       for (int64_t i = 0; i < c.in_features; ++i) {
-        offset_[size_t(o)] += int32_t(c.weight[o * c.in_features + i]) * c.x_zero_point;
+        offset_[size_t(o)] += int32_t(codes_of(c, o)[i]) * c.x_zero_point;
       }
     }
     plan.offset = offset_.data();
@@ -90,7 +94,7 @@ class LinearWeights {
       for (int64_t i = 0; i < c.in_features; ++i) {
         const int64_t group = o / together * (plan.stride / kInputs) + i / kInputs;
         const int64_t to = (group * together + o % together) * kInputs + i % kInputs;
-        weights[size_t(to)] = T(c.weight[o * c.in_features + i] - moved);
+        weights[size_t(to)] = T(codes_of(c, o)[i] - moved);
       }
     }
     return weights.data();
@@ -106,7 +110,7 @@ class LinearWeights {
       mask_[size_t(i % row_bytes)] |= uint8_t(3 << (2 * (i / row_bytes)));
     }
     for (int64_t o = 0; o < c.out_features; ++o) {
-      const int16_t* row = c.weight + o * c.in_features;
+      const int16_t* row = codes_of(c, o);
       const int16_t least = *std::min_element(row, row + c.in_features);
       least_[size_t(o)] = least;
       zero_sums_[size_t(o)] = int16_t(offset_[size_t(o)]);

@@ -45,9 +45,9 @@ class Partition {
 constexpr int64_t kSpins = 20000;  // some 50 to 500 microseconds
 
 // Waits a moment, the `times`-th time in a row: at first without giving up the processor.
-inline void wait_a_moment(int64_t times) {
+inline void wait_a_moment(int64_t times, int64_t spins = 1000) {
 #if defined(__x86_64__) || defined(__i386__)
-  if (times < kSpins) return __builtin_ia32_pause();
+  if (times < spins) return __builtin_ia32_pause();
 #endif
   std::this_thread::yield();
 }
@@ -110,7 +110,7 @@ class Team {
  private:
   void serve(int64_t worker, uint64_t done) {
     for (;;) {
-      for (int64_t i = 0; i < kSpins && jobs_.load() == done; ++i) wait_a_moment(i);
+      for (int64_t i = 0; i < kSpins && jobs_.load() == done; ++i) wait_a_moment(i, kSpins);
       std::unique_lock<std::mutex> lock(mutex_);
       changed_.wait(lock, [&] { return jobs_.load() != done; });
       done = jobs_.load();
