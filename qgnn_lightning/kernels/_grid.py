@@ -10,6 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ._tracing import is_traced
 from .layout import SUPPORTED_BITS
 
 TRUNCATED_STRIDE = 85
@@ -102,7 +103,8 @@ class GridTable:
         Raises:
             ValueError: If there is no grid, or they differ in ``num_bits`` or ``stride``.
         """
-        return _table(tuple(grids))
+        make = _table.__wrapped__ if is_traced() else _table
+        return make(tuple(grids))
 
     @property
     def num_steps(self) -> int:

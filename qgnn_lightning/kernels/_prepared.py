@@ -12,13 +12,13 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from . import cpu
+from . import backends, cpu
 from ._constants import StepCoefficients
 from ._graph import PackedGraph
 from ._grid import Grid, GridTable
 from ._linear import check_out_grid, check_sparse_rows, linear, sparse_linear
+from ._tracing import is_traced
 from ._weight import LinearWeight
 from .api import Form, check_propagation, count_operations, propagate
 from .layout import PackedLayout
@@ -27,15 +27,12 @@ from .validation import check_num_threads, check_packed, worthwhile_threads
 
 def _run_directly(*tensors: Tensor) -> bool:
     """Whether the compiled kernels can take tensors as they are."""
+    if is_traced():
+        return False
     for tensor in tensors:
         if type(tensor) is not Tensor or not tensor.is_cpu:
             return False
-    return (
-        cpu.why_unavailable() is None
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
-        and not is_in_torch_dispatch_mode()
-    )
+    return backends.why_unavailable("cpu") is None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ._tracing import is_traced
 from .validation import MAX_IN_FEATURES, check_no_gradient, check_tensor, check_vector
 
 
@@ -41,9 +42,8 @@ class LinearWeight:
             raise ValueError(f"codes must have 1..{MAX_IN_FEATURES} inputs, got {in_features}")
         if out_features < 1:
             raise ValueError(f"codes must have at least 1 output, got {out_features}")
-        largest = int(self.codes.abs().max())
-        if largest > 255:
-            raise ValueError(f"codes must be in -255..255, got {largest} in size")
+        if self._largest > 255:
+            raise ValueError(f"codes must be in -255..255, got {self._largest} in size")
         check_vector("scale", self.scale, torch.float32, out_features)
         check_no_gradient("scale", self.scale)
         if self.bias is not None:
@@ -56,17 +56,33 @@ class LinearWeight:
         return self.codes.shape[1]
 
     @cached_property
+    def _largest(self) -> int:
+        return int(self.codes.abs().max())
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return torch.int8 if self._largest <= 127 else torch.int16
+
+    @cached_property
     def _factors(self) -> dict[float, Tensor]:
         return {}
 
     def factor(self, x_scale: float) -> Tensor:
         """What a product of centred codes is worth, ``x_scale * scale``, kept for the next call."""
-        if x_scale not in self._factors:
-            self._factors[x_scale] = torch.tensor(x_scale, dtype=torch.float32) * self.scale
-        return self._factors[x_scale]
+        if x_scale in self._factors:
+            return self._factors[x_scale]
+        factor = torch.tensor(x_scale, dtype=torch.float32) * self.scale
+        if not is_traced():
+            self._factors[x_scale] = factor
+        return factor
+
+    @property
+    def by_input(self) -> Tensor:
+        """The codes as ``(in, out)``, int8 if they fit: a row for every input, for sparse rows."""
+        if is_traced():
+            return self.codes.t().contiguous().to(self._dtype)
+        return self._by_input
 
     @cached_property
-    def by_input(self) -> Tensor:
-        """The codes as ``(in, out)``, int8 if they fit: a row for every input of sparse features."""
-        fits = -128 <= int(self.codes.min()) and int(self.codes.max()) <= 127
-        return self.codes.t().contiguous().to(torch.int8 if fits else torch.int16)
+    def _by_input(self) -> Tensor:
+        return self.codes.t().contiguous().to(self._dtype)

@@ -212,7 +212,7 @@ def sparse_linear(
     num_threads: int,
     backend: str,
 ) -> Tensor:
-    """Low-bit linear map of sparse rows; weights ``(in, out)``, int8 or int16; ``out_bits`` as above."""
+    """Low-bit linear map of sparse rows; weights ``(in, out)``; ``out_bits`` 0: a float result."""
     x_grid = Grid(x_bits, x_scale, x_zero_point, x_stride, x_shift)
     out_grid = _out_grid(out_bits, out_scale, out_zero_point)
     if backends.resolve(backend, col.device) == "cpu":

@@ -74,7 +74,7 @@ class PackedRows:
         record.num_rows = self._packed.shape[0]
         record.x = self._packed.data_ptr()
 
-    def check(self, status: int, in_features: int) -> None:  # noqa: ARG002  (rows are as wide)
+    def check(self, status: int, in_features: int) -> None:
         check_status(status)
 
 
