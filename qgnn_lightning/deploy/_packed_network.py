@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qgnn_lightning import kernels
 from qgnn_lightning.graph import Adjacency, check_tensor
+from qgnn_lightning.kernels.by_fields import CopiedByFields
 from qgnn_lightning.kernels.validation import to_int32
 from qgnn_lightning.nn import (
     AffinePropagation,
@@ -26,7 +27,7 @@ PACKED_BITS = kernels.SUPPORTED_BITS
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PackedLinear:
+class PackedLinear(CopiedByFields):
     """A linear layer on codes.
 
     Args:
@@ -105,7 +106,7 @@ class PackedLinear:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PackedPropagation:
+class PackedPropagation(CopiedByFields):
     """A propagation on codes.
 
     Args:
@@ -187,7 +188,7 @@ class PackedPropagation:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PackedGNN:
+class PackedGNN(CopiedByFields):
     """A network of packed codes: two linear layers and a propagation, in either order.
 
     Args:

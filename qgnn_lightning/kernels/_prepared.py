@@ -21,6 +21,7 @@ from ._linear import check_out_grid, check_sparse_rows, linear, sparse_linear
 from ._tracing import is_traced
 from ._weight import LinearWeight
 from .api import Form, check_propagation, count_operations, propagate
+from .by_fields import CopiedByFields
 from .layout import PackedLayout
 from .validation import check_num_threads, check_packed, worthwhile_threads
 
@@ -36,7 +37,7 @@ def _run_directly(*tensors: Tensor) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedLinear:
+class PreparedLinear(CopiedByFields):
     """`linear` and `sparse_linear` without their input.
 
     Args:
@@ -98,7 +99,7 @@ class PreparedLinear:
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedPropagation:
+class PreparedPropagation(CopiedByFields):
     """`propagate` without its input.
 
     Args:
@@ -141,7 +142,7 @@ class PreparedPropagation:
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedNetwork:
+class PreparedNetwork(CopiedByFields):
     """Two linear maps and the propagation of what they return, in one call.
 
     Args:

@@ -11,8 +11,6 @@ def is_traced() -> bool:
 
     Such tensors are not to be kept for later calls, nor handed to the compiled kernels.
     """
-    return (
-        torch.compiler.is_compiling()
-        or is_in_torch_dispatch_mode()
-        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    )
+    if torch.compiler.is_compiling() or is_in_torch_dispatch_mode():
+        return True
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 import subprocess
 import sys
@@ -202,6 +204,14 @@ def test_file_keeps_everything(tmp_path):
     features = torch.rand(33, 6)
     assert torch.equal(loaded(features, other), packed(features, other))
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_copies_and_pickles_after_use_give_the_same():
+    adjacency, x = random_graph(20, 40), torch.randn(20, 6)
+    packed = freeze(trained(NetworkConfig(precision=make_precision("int2")), x, adjacency))
+    expected = packed(x, adjacency)
+    for copied in (copy.deepcopy(packed), pickle.loads(pickle.dumps(packed))):
+        assert torch.equal(copied(x, adjacency), expected)
 
 
 def test_weighted_graph_runs_step_by_step():

@@ -109,7 +109,11 @@ def test_several_threads_give_the_same() -> None:
 def test_tracers_see_the_operators() -> None:
     network, rows = random_network(), sparse_rows()
     packed = kernels.pack(random_codes(NUM_NODES, NUM_FEATURES, 2, 1), 2)
-    traced = make_fx(lambda rows: network.packed(rows), tracing_mode="fake", _allow_non_fake_inputs=True)(packed)
+
+    def scores(rows: Tensor) -> Tensor:
+        return network.packed(rows)
+
+    traced = make_fx(scores, tracing_mode="fake", _allow_non_fake_inputs=True)(packed)
     names = [str(node.target) for node in traced.graph.nodes]
     assert [name for name in names if "qgnn" in name] == [
         "qgnn.linear.default", "qgnn.linear.default", "qgnn.propagate.default",

@@ -157,7 +157,7 @@ struct LinearPlan {
 };
 
 struct LinearScratch {
-  uint8_t *narrow, *codes;
+  uint8_t* narrow;
   int16_t* wide;
   int32_t* totals;
   float* y;

@@ -97,18 +97,17 @@ class LinearBuffers {
  public:
   LinearBuffers(int64_t threads, int64_t inputs, int64_t outputs)
       : inputs_(inputs), outputs_(round_up(outputs, 128) + 32),
-        narrow_(size_t(threads * kLinearRows * inputs)), codes_(size_t(threads * outputs_)),
-        wide_(size_t(threads * kLinearRows * inputs)), totals_(size_t(threads * kLinearRows * outputs_)),
-        y_(size_t(threads * outputs_)) {}
+        narrow_(size_t(threads * kLinearRows * inputs)),
+        wide_(size_t(threads * kLinearRows * inputs)),
+        totals_(size_t(threads * kLinearRows * outputs_)), y_(size_t(threads * outputs_)) {}
   LinearScratch of(int64_t w) {
-    return {narrow_.data() + w * kLinearRows * inputs_, codes_.data() + w * outputs_,
-            wide_.data() + w * kLinearRows * inputs_, totals_.data() + w * kLinearRows * outputs_,
-            y_.data() + w * outputs_};
+    return {narrow_.data() + w * kLinearRows * inputs_, wide_.data() + w * kLinearRows * inputs_,
+            totals_.data() + w * kLinearRows * outputs_, y_.data() + w * outputs_};
   }
 
  private:
   int64_t inputs_, outputs_;
-  AlignedVector<uint8_t> narrow_, codes_;
+  AlignedVector<uint8_t> narrow_;
   AlignedVector<int16_t> wide_;
   AlignedVector<int32_t> totals_;
   AlignedVector<float> y_;
@@ -214,7 +213,11 @@ int64_t qgnn_propagate(const QgnnPropagation* call) {
 }
 
 int64_t qgnn_propagation_bytes(const QgnnPropagation* call) {
-  return int64_t(qgnn::Plan(*call, call->num_threads).layout(nullptr));
+  try {
+    return int64_t(qgnn::Plan(*call, call->num_threads).layout(nullptr));
+  } catch (const std::bad_alloc&) {
+    return 0;  // as if no workspace was given
+  }
 }
 
 int64_t qgnn_linear(const QgnnLinear* call) {

@@ -50,6 +50,7 @@ class NarrowRows {
 
  private:
   static constexpr int64_t kMostRows = 32768, kMostEntries = int64_t(1) << 20;
+  static constexpr int64_t kMostGroups = (int64_t(1) << 16) / kGroupRows;  // places are uint16
   static constexpr int64_t kManyNeighbours = 255;
 
   static bool suits(const QgnnPropagation& c) {
@@ -71,7 +72,7 @@ class NarrowRows {
   }
   // None where many groups would lack rows, or sums may not fit into 16 bits.
   void make_groups() {
-    const int64_t n = call_.num_nodes, most = n / 2 + 64;
+    const int64_t n = call_.num_nodes, most = std::min(n / 2 + 64, kMostGroups);
     const int64_t most_neighbours = 32767 / ((1 << call_.num_bits) - 1);
     place_.reset(new uint16_t[size_t(n)]);
     row_at_.reset(new int32_t[size_t(kGroupRows * most)]);
