@@ -74,7 +74,7 @@ class StepConstants:
 
 @lru_cache(maxsize=64)
 def _constants(scales: tuple[float, ...], level_bits: int, message: float) -> StepConstants:
-    scale = torch.tensor(scales, dtype=torch.float32)
+    scale = torch.tensor(scales, dtype=torch.float32, device="cpu")
     codes = float(1 << fixed_point.fraction_bits(level_bits))
     inv_scale = 1.0 / scale
     largest = scale[-(len(scale) - 1) :].max()
@@ -99,4 +99,4 @@ def _constants(scales: tuple[float, ...], level_bits: int, message: float) -> St
 @lru_cache(maxsize=64)
 def start_weight(own: float, restart: float) -> float:
     """Weight of the input in the first change of the delta-sigma form, ``own + restart - 1``."""
-    return torch.tensor(own + restart - 1.0, dtype=torch.float32).item()
+    return torch.tensor(own + restart - 1.0, dtype=torch.float32, device="cpu").item()

@@ -130,10 +130,11 @@ def _table(grids: tuple[Grid, ...]) -> GridTable:
         values = sorted({getattr(grid, name) for grid in grids})
         if len(values) > 1:
             raise ValueError(f"grids must share one {name}, got {values}")
-    return GridTable(
-        num_bits=grids[0].num_bits,
-        truncated=grids[0].stride != 1,
-        scale=torch.tensor([grid.scale for grid in grids], dtype=torch.float32),
-        zero_point=torch.tensor([grid.zero_point for grid in grids], dtype=torch.int32),
-        shift=torch.tensor([grid.shift for grid in grids], dtype=torch.int32),
-    )
+    with torch.device("cpu"):  # whatever the default is
+        return GridTable(
+            num_bits=grids[0].num_bits,
+            truncated=grids[0].stride != 1,
+            scale=torch.tensor([grid.scale for grid in grids], dtype=torch.float32),
+            zero_point=torch.tensor([grid.zero_point for grid in grids], dtype=torch.int32),
+            shift=torch.tensor([grid.shift for grid in grids], dtype=torch.int32),
+        )

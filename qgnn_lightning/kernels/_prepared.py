@@ -33,12 +33,16 @@ def _run_directly(*tensors: Tensor) -> bool:
     for tensor in tensors:
         if type(tensor) is not Tensor or not tensor.is_cpu:
             return False
+        if tensor.is_neg() or tensor._is_zerotensor():  # whose memory does not hold their values
+            return False
     return backends.why_unavailable("cpu") is None
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedLinear(CopiedByFields):
     """`linear` and `sparse_linear` without their input.
+
+    The first call copies the weights: changes to them after it are not seen.
 
     Args:
         x_grid: Grid of the input.
@@ -74,10 +78,10 @@ class PreparedLinear(CopiedByFields):
         return self._call(self.weight.by_input, sparse=True)
 
     def _call(self, codes: Tensor, *, sparse: bool) -> cpu.LinearCall:
-        factor = self.weight.factor(self.x_grid.scale)
-        return cpu.LinearCall(
-            self.x_grid, codes, factor, self.weight.bias, self.relu, self.out_grid, sparse=sparse
-        )
+        factor = self.weight.factor(self.x_grid.scale).clone()
+        bias = None if self.weight.bias is None else self.weight.bias.clone()
+        options = (self.relu, self.out_grid)
+        return cpu.LinearCall(self.x_grid, codes.clone(), factor, bias, *options, sparse=sparse)
 
     def packed(self, packed: Tensor) -> Tensor:
         """As `linear`, which has the shapes and errors."""
@@ -149,11 +153,27 @@ class PreparedNetwork(CopiedByFields):
         encoder: The first map, to packed rows.
         classifier: The second map, of what the first one returns, to floats.
         propagation: The propagation of what the second one returns.
+
+    Raises:
+        ValueError: If one does not take what the one before returns.
     """
 
     encoder: PreparedLinear
     classifier: PreparedLinear
     propagation: PreparedPropagation
+
+    def __post_init__(self) -> None:
+        between, grid = self.encoder.out_grid, self.classifier.x_grid
+        if between != grid:
+            raise ValueError(f"encoder must pack on the classifier's grid, {grid}, got {between}")
+        hidden = self.encoder.weight.codes.shape[0]
+        if hidden != self.classifier.weight.in_features:
+            raise ValueError(
+                f"classifier must take the {hidden} outputs of the encoder, "
+                f"got {self.classifier.weight.in_features}"
+            )
+        if self.classifier.out_grid is not None:
+            raise ValueError(f"classifier must return floats, got {self.classifier.out_grid}")
 
     @cached_property
     def _of_packed(self) -> cpu.NetworkCall:

@@ -57,7 +57,8 @@ class LinearWeight:
 
     @cached_property
     def _largest(self) -> int:
-        return int(self.codes.abs().max())
+        least, most = torch.aminmax(self.codes)  # the size of -32768 is not in int16
+        return max(-int(least), int(most))
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -71,7 +72,7 @@ class LinearWeight:
         """What a product of centred codes is worth, ``x_scale * scale``, kept for the next call."""
         if x_scale in self._factors:
             return self._factors[x_scale]
-        factor = torch.tensor(x_scale, dtype=torch.float32) * self.scale
+        factor = torch.tensor(x_scale, dtype=torch.float32, device=self.scale.device) * self.scale
         if not is_traced():
             self._factors[x_scale] = factor
         return factor

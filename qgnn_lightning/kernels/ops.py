@@ -189,7 +189,7 @@ def _(
     num_threads: int,
     backend: str,
 ) -> Tensor:
-    return _fake_linear(factor, packed.shape[0], weight.shape[0], out_bits)
+    return _fake_linear(packed, packed.shape[0], weight.shape[0], out_bits)
 
 
 @_operator
@@ -245,7 +245,7 @@ def _(
     num_threads: int,
     backend: str,
 ) -> Tensor:
-    return _fake_linear(factor, rowptr.shape[0] - 1, weight.shape[1], out_bits)
+    return _fake_linear(value, rowptr.shape[0] - 1, weight.shape[1], out_bits)
 
 
 @_operator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -157,6 +158,69 @@ def test_wrong_packed_rows_are_named() -> None:
         kernels.PreparedLinear(
             network.encoder.x_grid, network.encoder.weight, False, kernels.Grid(2, 1.0, 0, 85)
         )
+
+
+def test_what_is_prepared_follows_tensors_that_move() -> None:
+    network = random_network()
+    packed = kernels.pack(random_codes(NUM_NODES, NUM_FEATURES, 2, 1), 2)
+    expected = network.packed(packed)
+    graph, weights = network.propagation.graph, (network.encoder.weight, network.classifier.weight)
+    kept = [*graph.tensors(), *(weight.codes for weight in weights)]
+    kept += [weight.bias for weight in weights if weight.bias is not None]
+    for tensor in kept:
+        tensor.share_memory_()
+    others = [torch.full_like(tensor, 7) for tensor in kept for _ in range(20)]
+    assert torch.equal(network.packed(packed), expected)
+    assert len(others) == 20 * len(kept)
+
+
+def test_results_are_on_the_device_of_the_input() -> None:
+    rows = sparse_rows()
+    packed = kernels.pack(random_codes(NUM_NODES, NUM_FEATURES, 2, 1), 2)
+    cold, warm = random_network(form="direct"), random_network(form="direct")
+    warm.packed(packed)
+    with torch.device("meta"):
+        results = [network.packed(packed) for network in (cold, warm)]
+        assert warm.sparse(*rows).device.type == "cpu"
+    assert torch.equal(results[0], cold.packed(packed))
+    assert torch.equal(results[1], warm.packed(packed))
+    assert warm.encoder.packed(packed.to("meta")).device.type == "meta"
+
+
+def test_tensors_that_stand_for_others() -> None:
+    network, z = random_network(), torch.randn(NUM_NODES, 7)
+    packed = kernels.pack(random_codes(NUM_NODES, NUM_FEATURES, 2, 1), 2)
+    expected = network.propagation(-z)
+    assert torch.equal(network.propagation(torch._neg_view(z)), expected)
+    zeros = network.propagation(torch.zeros_like(z))
+    assert torch.equal(network.propagation(torch._efficientzerotensor(z.shape)), zeros)
+    functional = torch.func.functionalize(network.packed)
+    assert torch.equal(functional(packed), network.packed(packed))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "classifier", "message"),
+    [
+        ({}, {"x_grid": kernels.Grid(4, 4.0, 1)}, "encoder must pack on the classifier's grid"),
+        ({"out_grid": None}, {}, "encoder must pack on the classifier's grid"),
+        ({}, {"weight": random_weight(7, 80, 3)}, "take the 64 outputs of the encoder, got 80"),
+        ({}, {"out_grid": kernels.Grid(2, 1.0, 0)}, "classifier must return floats, got Grid"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(encoder, classifier, message) -> None:  # type: ignore[no-untyped-def]
+    network = random_network()
+    with pytest.raises(ValueError, match=message):
+        kernels.PreparedNetwork(
+            replace(network.encoder, **encoder),
+            replace(network.classifier, **classifier),
+            network.propagation,
+        )
+
+
+def test_the_smallest_number_of_16_bits_is_no_weight() -> None:
+    codes = torch.tensor([[-32768, 3]]).short()
+    with pytest.raises(ValueError, match=r"codes must be in -255\.\.255, got 32768 in size"):
+        kernels.LinearWeight(codes, torch.ones(1))
 
 
 def test_little_work_is_not_shared_out() -> None:

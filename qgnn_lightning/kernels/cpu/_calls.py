@@ -38,7 +38,7 @@ _TABLE_FIELDS = ("scale", "zero_point", "shift")
 @lru_cache(maxsize=1024)
 def inverse(scale: float) -> float:
     """As the reference rounds it."""
-    return (1.0 / torch.tensor(scale, dtype=torch.float32)).item()
+    return (1.0 / torch.tensor(scale, dtype=torch.float32, device="cpu")).item()
 
 
 @cache
@@ -109,6 +109,8 @@ class SparseRows:
 
 class LinearCall:
     """A low-bit linear map without its input.
+
+    Its tensors are used where they lie now: later calls need some that nobody else can move.
 
     Args:
         x_grid: Grid of the input.
@@ -193,8 +195,8 @@ class PropagationCall:
         residual_bits: int,
     ) -> None:
         constants = StepConstants.of(table, weights.message)
+        self._graph = {name: getattr(graph, name).contiguous() for name in _GRAPH_FIELDS}
         self._tensors = {
-            **{name: getattr(graph, name).contiguous() for name in _GRAPH_FIELDS},
             **{name: getattr(constants, name).contiguous() for name in _CONSTANT_FIELDS},
             **{name: getattr(table, name).contiguous() for name in _TABLE_FIELDS},
             "ratio": constants.ratio if delta_sigma else constants.restart_ratio,
@@ -229,6 +231,7 @@ class PropagationCall:
         """
         x0 = x0.contiguous()
         record = Propagation.from_buffer_copy(self.record)
+        self.take_graph(record)
         record.num_nodes, record.num_features = x0.shape
         record.row_bytes = _row_bytes(record.num_features, record.num_bits)
         record.num_threads = num_threads
@@ -241,6 +244,11 @@ class PropagationCall:
             record.workspace = state.data_ptr()
         check_status(library().qgnn_propagate(ctypes.byref(record)))
         return out
+
+    def take_graph(self, record: Propagation) -> None:
+        """Enter the graph into a call: where it lies now, as torch moves what processes share."""
+        for name, tensor in self._graph.items():
+            setattr(record, name, tensor.data_ptr())
 
 
 class NetworkCall:
@@ -255,7 +263,7 @@ class NetworkCall:
     def __init__(
         self, encoder: LinearCall, classifier: LinearCall, propagation: PropagationCall
     ) -> None:
-        self._kept = (encoder, classifier, propagation)  # the record holds addresses only
+        self._maps, self._propagation = (encoder, classifier), propagation
         self._record = Network(encoder.record, classifier.record, propagation.record)
         record = self._record.propagation
         record.num_features = classifier.columns
@@ -266,6 +274,7 @@ class NetworkCall:
         record = Network.from_buffer_copy(self._record)
         encoder, classifier, propagation = record.encoder, record.classifier, record.propagation
         rows.fill(encoder)
+        self._propagation.take_graph(propagation)
         num_rows = encoder.num_rows
         hidden_bytes = encoder.out_row_bytes * num_rows
         out = empty_result(num_rows, classifier.out_features)

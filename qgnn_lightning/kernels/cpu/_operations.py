@@ -39,7 +39,7 @@ def neighbour_sum(
     packed, rowptr, col = packed.contiguous(), rowptr.contiguous(), col.contiguous()
     weight = None if weight is None else weight.contiguous()
     dtype = torch.int32 if weight is None else torch.float32
-    out = torch.empty(rowptr.numel() - 1, layout.num_features, dtype=dtype)
+    out = torch.empty(rowptr.numel() - 1, layout.num_features, dtype=dtype, device="cpu")
     status = library().qgnn_neighbour_sum(
         *(_pointer(tensor) for tensor in (packed, rowptr, col, weight)),
         *(_int64(size) for size in (out.shape[0], layout.num_features, layout.row_bytes)),
@@ -80,7 +80,7 @@ def propagate(
     """Return the propagated features and, if asked for, the packed codes of every step."""
     row_bytes = PackedLayout(x0.shape[1], table.num_bits).row_bytes
     steps = table.num_steps if with_codes else 0
-    trace = torch.empty((steps, x0.shape[0], row_bytes), dtype=torch.uint8)
+    trace = torch.empty((steps, x0.shape[0], row_bytes), dtype=torch.uint8, device="cpu")
     call = PropagationCall(graph, table, weights, delta_sigma, residual_bits)
     return call(x0, num_threads, trace=trace if with_codes else None), trace
 

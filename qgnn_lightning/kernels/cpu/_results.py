@@ -34,7 +34,7 @@ def empty_result(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """
     size = dtype.itemsize * math.prod(shape)
     if size < LARGE or _HUGE_PAGES is None:
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(shape, dtype=dtype, device="cpu")  # whatever the default is
     memory = _take(size)
     # The tensor holds on to `owner`, nothing else does: it dies with the last view of the tensor.
     owner = (ctypes.c_byte * size).from_buffer(memory)

@@ -49,13 +49,13 @@ class NarrowRows {
   }
 
  private:
-  static constexpr int64_t kMostRows = 32768, kMostEntries = int64_t(1) << 20;
+  static constexpr int64_t kMostRows = 32768, kMostGraphEntries = int64_t(1) << 20;
   static constexpr int64_t kMostGroups = (int64_t(1) << 16) / kGroupRows;  // places are uint16
   static constexpr int64_t kManyNeighbours = 255;
 
   static bool suits(const QgnnPropagation& c) {
     return c.isa > 0 && c.num_features <= 2 * kPartFeatures && c.num_bits <= 4 &&
-           c.num_nodes <= kMostRows && c.num_nodes > 0 && c.rowptr[c.num_nodes] <= kMostEntries &&
+           c.num_nodes <= kMostRows && c.num_nodes > 0 && c.rowptr[c.num_nodes] <= kMostGraphEntries &&
            c.num_steps > 1 && c.momentum == 0.0f && !c.truncated && !c.trace &&
            carried_bytes(c) == 2;
   }
@@ -88,7 +88,7 @@ class NarrowRows {
       for (; j < n; ++j, ++place) {
         const int32_t i = sorted_[size_t(j)];
         const bool alike = count_of(i) == count && call_.inv_degree[i] == inverse;
-        if (i != first && !alike) break;  // alike or not a number
+        if (i != first && !alike) break;  // the first is like itself even if it is NaN
         if (place == kGroupRows * most) return;
         place_[size_t(i)] = uint16_t(place);
         row_at_[size_t(place)] = i;

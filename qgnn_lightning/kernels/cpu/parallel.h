@@ -42,10 +42,11 @@ class Partition {
   std::vector<int64_t> bounds_;
 };
 
-constexpr int64_t kSpins = 20000;  // some 50 to 500 microseconds
+constexpr int64_t kSpins = 20000;  // some 50 to 500 microseconds, between jobs
+constexpr int64_t kShortSpins = 1000;  // within one: who is waited for may need this processor
 
 // Waits a moment, the `times`-th time in a row: at first without giving up the processor.
-inline void wait_a_moment(int64_t times, int64_t spins = 1000) {
+inline void wait_a_moment(int64_t times, int64_t spins = kShortSpins) {
 #if defined(__x86_64__) || defined(__i386__)
   if (times < spins) return __builtin_ia32_pause();
 #endif
