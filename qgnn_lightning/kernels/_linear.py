@@ -55,7 +55,7 @@ def linear(
     """
     check_choice("backend", backend, ("auto", *BACKENDS))
     check_packed("packed", packed, PackedLayout(weight.in_features, x_grid.num_bits))
-    threads = check_num_threads(num_threads, packed.shape[0] * weight.codes.numel())
+    threads = check_num_threads(num_threads, weight.count_operations(rows=packed.shape[0]))
     x_arguments = (x_grid.num_bits, x_grid.scale, x_grid.zero_point, x_grid.stride)
     result: Tensor = ops.linear(
         packed,
@@ -107,7 +107,7 @@ def sparse_linear(
     """
     check_choice("backend", backend, ("auto", *BACKENDS))
     check_sparse_rows(rowptr, col, value)
-    threads = check_num_threads(num_threads, col.numel() * weight.codes.shape[0])
+    threads = check_num_threads(num_threads, weight.count_operations(entries=col.numel()))
     x_arguments = (x_grid.num_bits, x_grid.scale, x_grid.zero_point, x_grid.stride, x_grid.shift)
     result: Tensor = ops.sparse_linear(
         rowptr,

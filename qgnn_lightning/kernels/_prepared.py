@@ -88,7 +88,7 @@ class PreparedLinear(CopiedByFields):
         if not _run_directly(packed):
             return linear(packed, self.x_grid, self.weight, relu=self.relu, out_grid=self.out_grid)
         check_packed("packed", packed, self.layout)
-        threads = check_num_threads(None, packed.shape[0] * self.weight.codes.numel())
+        threads = check_num_threads(None, self.weight.count_operations(rows=packed.shape[0]))
         return self.of_packed(cpu.PackedRows(packed), threads)
 
     def sparse(self, rowptr: Tensor, col: Tensor, value: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ class PreparedLinear(CopiedByFields):
                 rowptr, col, value, self.x_grid, self.weight, relu=self.relu, out_grid=self.out_grid
             )
         check_sparse_rows(rowptr, col, value)
-        threads = check_num_threads(None, col.numel() * self.weight.codes.shape[0])
+        threads = check_num_threads(None, self.weight.count_operations(entries=col.numel()))
         return self.of_sparse(cpu.SparseRows(rowptr, col, value), threads)
 
 
@@ -193,9 +193,10 @@ class PreparedNetwork(CopiedByFields):
     @cached_property
     def _later_threads(self) -> tuple[int, int]:
         """As many as are worth it in the second map and the propagation."""
-        codes = self.classifier.weight.codes
-        operations = self.propagation.count_operations(codes.shape[0])
-        return worthwhile_threads(self._num_nodes * codes.numel()), worthwhile_threads(operations)
+        weight = self.classifier.weight
+        second = weight.count_operations(rows=self._num_nodes)
+        steps = self.propagation.count_operations(weight.codes.shape[0])
+        return worthwhile_threads(second), worthwhile_threads(steps)
 
     def _threads(self, operations: int) -> list[int]:
         most = torch.get_num_threads()
@@ -211,7 +212,7 @@ class PreparedNetwork(CopiedByFields):
             return self.propagation(self.classifier.packed(self.encoder.packed(packed)))
         check_packed("packed", packed, self.encoder.layout)
         self._check_rows(packed.shape[0])
-        threads = self._threads(packed.shape[0] * self.encoder.weight.codes.numel())
+        threads = self._threads(self.encoder.weight.count_operations(rows=packed.shape[0]))
         return self._of_packed(cpu.PackedRows(packed), threads)
 
     def sparse(self, rowptr: Tensor, col: Tensor, value: Tensor) -> Tensor:
@@ -225,7 +226,7 @@ class PreparedNetwork(CopiedByFields):
             return self.propagation(self.classifier.packed(hidden))
         check_sparse_rows(rowptr, col, value)
         self._check_rows(rowptr.numel() - 1)
-        threads = self._threads(col.numel() * self.encoder.weight.codes.shape[0])
+        threads = self._threads(self.encoder.weight.count_operations(entries=col.numel()))
         return self._of_sparse(cpu.SparseRows(rowptr, col, value), threads)
 
     def _check_rows(self, num_rows: int) -> None:

@@ -55,6 +55,10 @@ class LinearWeight:
         """Number of inputs."""
         return self.codes.shape[1]
 
+    def count_operations(self, *, rows: int = 0, entries: int = 0) -> int:
+        """Products of codes for so many packed rows, or entries of sparse rows."""
+        return rows * self.codes.numel() + entries * self.codes.shape[0]
+
     @cached_property
     def _largest(self) -> int:
         least, most = torch.aminmax(self.codes)  # the size of -32768 is not in int16

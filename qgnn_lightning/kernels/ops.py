@@ -166,7 +166,8 @@ def linear(
     x_grid = Grid(x_bits, x_scale, x_zero_point, x_stride)
     out_grid = _out_grid(out_bits, out_scale, out_zero_point)
     if backends.resolve(backend, packed.device) == "cpu":
-        return cpu.linear(packed, x_grid, weight, factor, bias, relu, out_grid, num_threads)
+        call = cpu.LinearCall(x_grid, weight, factor, bias, relu, out_grid, sparse=False)
+        return call(cpu.PackedRows(packed), num_threads)
     codes = reference.unpack(packed, x_bits, weight.shape[1])
     totals = reference.linear_totals(codes, x_grid, weight)
     return reference.linear_epilogue(totals, factor, bias, relu, out_grid)
@@ -216,9 +217,8 @@ def sparse_linear(
     x_grid = Grid(x_bits, x_scale, x_zero_point, x_stride, x_shift)
     out_grid = _out_grid(out_bits, out_scale, out_zero_point)
     if backends.resolve(backend, col.device) == "cpu":
-        return cpu.sparse_linear(
-            rowptr, col, value, x_grid, weight, factor, bias, relu, out_grid, num_threads
-        )
+        call = cpu.LinearCall(x_grid, weight, factor, bias, relu, out_grid, sparse=True)
+        return call(cpu.SparseRows(rowptr, col, value), num_threads)
     check_rows(rowptr, col, num_columns=weight.shape[0], most_entries=MAX_IN_FEATURES)
     check_finite(value)
     totals = reference.sparse_linear_totals(rowptr, col, value, x_grid, weight)

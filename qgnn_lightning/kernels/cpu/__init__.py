@@ -10,7 +10,7 @@ from ._loader import (
     selected_isa,
     why_unavailable,
 )
-from ._operations import linear, neighbour_sum, propagate, quantize_pack, sparse_linear
+from ._operations import neighbour_sum, propagate, quantize_pack
 
 __all__ = [
     "LinearCall",
@@ -21,12 +21,10 @@ __all__ = [
     "SparseRows",
     "available_isas",
     "compiled_isas",
-    "linear",
     "neighbour_sum",
     "propagate",
     "quantize_pack",
     "release_workspace",
     "selected_isa",
-    "sparse_linear",
     "why_unavailable",
 ]

@@ -12,7 +12,7 @@ from qgnn_lightning.kernels._graph import GraphTensors
 from qgnn_lightning.kernels._grid import Grid, GridTable
 from qgnn_lightning.kernels.layout import PackedLayout
 
-from ._calls import LinearCall, PackedRows, PropagationCall, SparseRows, inverse
+from ._calls import PropagationCall, inverse
 from ._loader import check_status, library, selected_isa
 from ._results import empty_result
 
@@ -83,35 +83,3 @@ def propagate(
     trace = torch.empty((steps, x0.shape[0], row_bytes), dtype=torch.uint8, device="cpu")
     call = PropagationCall(graph, table, weights, delta_sigma, residual_bits)
     return call(x0, num_threads, trace=trace if with_codes else None), trace
-
-
-def linear(
-    packed: Tensor,
-    x_grid: Grid,
-    weight: Tensor,
-    factor: Tensor,
-    bias: Tensor | None,
-    relu: bool,
-    out_grid: Grid | None,
-    num_threads: int,
-) -> Tensor:
-    """Return the low-bit linear map of packed rows."""
-    call = LinearCall(x_grid, weight, factor, bias, relu, out_grid, sparse=False)
-    return call(PackedRows(packed), num_threads)
-
-
-def sparse_linear(
-    rowptr: Tensor,
-    col: Tensor,
-    value: Tensor,
-    x_grid: Grid,
-    weight: Tensor,
-    factor: Tensor,
-    bias: Tensor | None,
-    relu: bool,
-    out_grid: Grid | None,
-    num_threads: int,
-) -> Tensor:
-    """Return the low-bit linear map of sparse rows, checked on the way; weights ``(in, out)``."""
-    call = LinearCall(x_grid, weight, factor, bias, relu, out_grid, sparse=True)
-    return call(SparseRows(rowptr, col, value), num_threads)
