@@ -75,13 +75,12 @@ class PreparedLinear(CopiedByFields):
     @cached_property
     def of_sparse(self) -> cpu.LinearCall:
         """The call for sparse rows."""
-        return self._call(self.weight.by_input, sparse=True)
+        return self._call(self.weight.by_input.clone(), sparse=True)
 
     def _call(self, codes: Tensor, *, sparse: bool) -> cpu.LinearCall:
-        factor = self.weight.factor(self.x_grid.scale).clone()
-        bias = None if self.weight.bias is None else self.weight.bias.clone()
+        factor, bias = self.weight.factor(self.x_grid.scale), self.weight.bias
         options = (self.relu, self.out_grid)
-        return cpu.LinearCall(self.x_grid, codes.clone(), factor, bias, *options, sparse=sparse)
+        return cpu.LinearCall(self.x_grid, codes, factor, bias, *options, sparse=sparse)
 
     def packed(self, packed: Tensor) -> Tensor:
         """As `linear`, which has the shapes and errors."""

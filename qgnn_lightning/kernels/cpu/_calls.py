@@ -6,6 +6,7 @@ So is the instruction set, as the environment has it when a call is made ready.
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from typing import Protocol
@@ -48,6 +49,22 @@ def _row_bytes(num_features: int, num_bits: int) -> int:
 
 def _addresses(tensors: dict[str, Tensor]) -> dict[str, int]:
     return {name: tensor.data_ptr() for name, tensor in tensors.items()}
+
+
+class Made:
+    """What the library makes of a record for later calls.
+
+    Args:
+        name: What it makes: ``row_groups`` or ``linear_weights``.
+        record: The call, without its input.
+    """
+
+    def __init__(self, name: str, record: ctypes.Structure) -> None:
+        lib = library()
+        #: Valid as long as this object lives; ``None`` if the library made nothing.
+        self.address: int | None = getattr(lib, f"qgnn_make_{name}")(ctypes.byref(record))
+        forget = getattr(lib, f"qgnn_forget_{name}")
+        weakref.finalize(self, forget, self.address).atexit = False
 
 
 class Rows(Protocol):
@@ -110,7 +127,8 @@ class SparseRows:
 class LinearCall:
     """A low-bit linear map without its input.
 
-    Its tensors are used where they lie now: later calls need some that nobody else can move.
+    The weights for sparse rows are used where they lie now: later calls need some that nobody else
+    can move. All else is copied.
 
     Args:
         x_grid: Grid of the input.
@@ -137,23 +155,29 @@ class LinearCall:
         sparse: bool,
     ) -> None:
         in_features, out_features = weight.shape[0 if sparse else 1], factor.numel()
-        self._tensors = {"weight": weight.contiguous(), "factor": factor.contiguous()}
+        tensors = {"weight": weight.contiguous(), "factor": factor.contiguous()}
         if bias is not None:
-            self._tensors["bias"] = bias.contiguous()
+            tensors["bias"] = bias.contiguous()
         self.record = Linear(
             in_features=in_features,
             out_features=out_features,
             weight_bytes=weight.element_size(),
             isa=selected_isa(),
             relu=relu,
+            sparse=sparse,
             x_bits=x_grid.num_bits,
             x_row_bytes=0 if sparse else _row_bytes(in_features, x_grid.num_bits),
             x_zero_point=x_grid.zero_point,
             x_stride=x_grid.stride,
             x_shift=x_grid.shift,
             x_inv_scale=inverse(x_grid.scale),
-            **_addresses(self._tensors),
+            **_addresses(tensors),
         )
+        self._laid_out = Made("linear_weights", self.record)
+        if self._laid_out.address is None:
+            raise MemoryError("the weights of a linear map do not fit into memory")
+        self.record.laid_out = self._laid_out.address
+        self._weight = tensors["weight"] if sparse else None
         self.columns, self.packs = out_features, out_grid is not None
         if out_grid is not None:
             self.columns = _row_bytes(out_features, out_grid.num_bits)
@@ -232,7 +256,7 @@ class PropagationCall:
         x0 = x0.contiguous()
         record = Propagation.from_buffer_copy(self.record)
         self.take_graph(record)
-        record.num_nodes, record.num_features = x0.shape
+        record.num_features = x0.shape[1]
         record.row_bytes = _row_bytes(record.num_features, record.num_bits)
         record.num_threads = num_threads
         out = empty_result(*x0.shape) if out is None else out
@@ -247,8 +271,10 @@ class PropagationCall:
 
     def take_graph(self, record: Propagation) -> None:
         """Enter the graph into a call: where it lies now, as torch moves what processes share."""
+        record.num_nodes = self._graph["rowptr"].numel() - 1
         for name, tensor in self._graph.items():
             setattr(record, name, tensor.data_ptr())
+
 
 
 class NetworkCall:
@@ -268,6 +294,9 @@ class NetworkCall:
         record = self._record.propagation
         record.num_features = classifier.columns
         record.row_bytes = _row_bytes(record.num_features, record.num_bits)
+        propagation.take_graph(record)
+        self._groups = Made("row_groups", record)
+        record.groups = self._groups.address
 
     def __call__(self, rows: Rows, num_threads: Sequence[int]) -> Tensor:
         """Return the propagated class scores of packed or sparse rows."""
@@ -284,7 +313,7 @@ class NetworkCall:
         encoder.packed = classifier.x = hidden
         classifier.out = propagation.x0 = scores
         propagation.out = out.data_ptr()
-        classifier.num_rows = propagation.num_nodes = num_rows
+        classifier.num_rows = num_rows
         encoder.num_threads, classifier.num_threads, propagation.num_threads = num_threads
         rows.check(library().qgnn_network(ctypes.byref(record)), encoder.in_features)
         return out

@@ -12,7 +12,7 @@ from qgnn_lightning.kernels.validation import not_finite
 
 from ._results import release_results
 
-ABI_VERSION = 8
+ABI_VERSION = 9
 ISA_VARIABLE = "QGNN_KERNEL_ISA"
 
 _STEM = "_qgnn_kernels"
@@ -42,7 +42,7 @@ class Propagation(ctypes.Structure):
         *_records("num_nodes num_features row_bytes num_bits num_steps", ctypes.c_int64),
         *_records("delta_sigma residual_bits truncated num_threads isa", ctypes.c_int64),
         *_records("rowptr col inv_degree inv_sqrt_degree sqrt_degree", ctypes.c_void_p),
-        *_records("x0 out trace workspace scale inv_scale gain unit inv_unit", ctypes.c_void_p),
+        *_records("x0 out trace workspace groups scale inv_scale gain unit inv_unit", ctypes.c_void_p),
         *_records("message_gain ratio zero_point shift", ctypes.c_void_p),
         *_records("momentum restart start inv_restart_unit", ctypes.c_float),
     ]
@@ -54,8 +54,8 @@ class Linear(ctypes.Structure):
     _fields_ = [
         *_records("num_rows in_features out_features x_bits x_row_bytes", ctypes.c_int64),
         *_records("relu out_bits out_row_bytes num_threads isa", ctypes.c_int64),
-        *_records("num_entries col_bytes weight_bytes", ctypes.c_int64),
-        *_records("x rowptr col value weight factor bias out packed", ctypes.c_void_p),
+        *_records("sparse num_entries col_bytes weight_bytes", ctypes.c_int64),
+        *_records("x rowptr col value weight factor bias laid_out out packed", ctypes.c_void_p),
         *_records("x_zero_point x_stride x_shift out_zero_point", ctypes.c_int32),
         *_records("x_inv_scale out_inv_scale", ctypes.c_float),
     ]
@@ -93,6 +93,10 @@ def _load() -> ctypes.CDLL | str:
     library.qgnn_isa_name.restype = ctypes.c_char_p
     for name in _INT64_FUNCTIONS:
         getattr(library, f"qgnn_{name}").restype = ctypes.c_int64
+    for name in ("row_groups", "linear_weights"):
+        getattr(library, f"qgnn_make_{name}").restype = ctypes.c_void_p
+        forget = getattr(library, f"qgnn_forget_{name}")
+        forget.restype, forget.argtypes = None, [ctypes.c_void_p]
     return library
 
 

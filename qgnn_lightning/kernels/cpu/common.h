@@ -8,7 +8,12 @@
 #define QGNN_INLINE inline __attribute__((always_inline))
 
 // Increase when a record below or the meaning of an argument changes; the loader compares it.
-#define QGNN_ABI_VERSION 8
+#define QGNN_ABI_VERSION 9
+
+namespace qgnn {
+class GroupedRows;
+class LinearWeights;
+}  // namespace qgnn
 
 extern "C" {
 
@@ -24,6 +29,7 @@ struct QgnnPropagation {
   float* out;
   uint8_t* trace;      // nullptr, or [num_steps, num_nodes, row_bytes]
   uint8_t* workspace;  // nullptr, or qgnn_propagation_bytes of the caller's
+  const qgnn::GroupedRows* groups;  // nullptr, or what qgnn_make_row_groups returned
   // Constants of the steps, [num_steps] each; `ratio` takes what a step carries to the units of the
   // next: the residual (1 where the step carries it in these already), or the input's share.
   const float *scale, *inv_scale, *gain, *unit, *inv_unit, *message_gain;
@@ -36,14 +42,15 @@ struct QgnnPropagation {
 struct QgnnLinear {
   int64_t num_rows, in_features, out_features, x_bits, x_row_bytes;
   int64_t relu, out_bits, out_row_bytes, num_threads, isa;
-  int64_t num_entries, col_bytes, weight_bytes;
-  const uint8_t* x;             // packed codes [num_rows, x_row_bytes]; nullptr: sparse
+  int64_t sparse, num_entries, col_bytes, weight_bytes;
+  const uint8_t* x;             // packed codes [num_rows, x_row_bytes]
   const int64_t* rowptr;        // sparse: rows of floats, not checked by the caller
   const void* col;              // [num_entries], of col_bytes: int32 or int64
   const float* value;
   const void* weight;           // centred int16 [out_features, in_features]; sparse: transposed, of
                                 // weight_bytes: int8 or int16
   const float *factor, *bias;   // [out_features]; bias may be nullptr
+  const qgnn::LinearWeights* laid_out;  // what qgnn_make_linear_weights returned for this record
   float* out;                   // [num_rows, out_features], or nullptr
   uint8_t* packed;              // [num_rows, out_row_bytes], or nullptr
   int32_t x_zero_point, x_stride, x_shift, out_zero_point;
@@ -93,12 +100,10 @@ inline int32_t fraction_bits(const QgnnPropagation& c) {
 }
 
 // How a step is computed: as any can be, or in 16 bits where it adds nothing but sums of codes.
-// The first delta-sigma step is one apart where residuals are narrow.
+// The first delta-sigma step is one apart where residuals are narrow: of 8 bits.
 enum Mode { kAny, kInput, kDirect, kLast, kDeltaInput, kFirstDelta, kDelta, kLastDelta };
 
-class NarrowRows;
-
-// What one worker needs to compute a range of rows of one step, or of groups of narrow ones.
+// What one worker needs to compute a range of rows of one step, or of groups of rows.
 struct Step {
   const QgnnPropagation* call;
   int64_t index;              // k, or -1: quantize the input only
@@ -111,7 +116,7 @@ struct Step {
   float* state;               // momentum != 0: [num_nodes, capacity]
   const uint8_t* const* history;  // delta-sigma, last step: the codes of every step
   const uint8_t* padding;     // [row_bytes] mask of the bits that belong to features
-  const NarrowRows* narrow;   // how narrow rows lie there, or nullptr
+  const GroupedRows* groups;  // the order in which rows lie there, or nullptr
   const float* tables;        // [num_steps, kTableSize]: 2 bits: reals of the codes, repeated
 };
 

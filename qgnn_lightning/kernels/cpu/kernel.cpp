@@ -61,7 +61,7 @@ namespace avx512vnni {
 
 struct Isa {
   const char* name;
-  StepFunction (*step)(Mode mode, const QgnnPropagation& call, bool narrow_rows);
+  StepFunction (*step)(Mode mode, const QgnnPropagation& call, bool in_groups);
   SumFunction (*sum)(int64_t bits, int64_t row_bytes, bool weighted);
   LinearFunction (*linear)(const LinearPlan& plan);
   QuantizeFunction quantize;
@@ -138,14 +138,14 @@ static bool rows_are_well_formed(const QgnnLinear& c) {
 
 static Status linear(const QgnnLinear& c) {
   if (c.rowptr && !rows_are_well_formed(c)) return kMalformed;
-  const LinearWeights weights(c);
+  const LinearPlan plan = c.laid_out->plan_of(c);
   if (c.out) advise_huge(c.out, size_t(c.num_rows * c.out_features) * sizeof(float));
-  LinearBuffers buffers(c.num_threads, weights.plan.stride, c.out_features);
-  const LinearFunction run = kIsas[c.isa].linear(weights.plan);
+  LinearBuffers buffers(c.num_threads, plan.stride, c.out_features);
+  const LinearFunction run = kIsas[c.isa].linear(plan);
   const Partition blocks(c.rowptr, c.num_rows, 16 * c.num_threads);
   Outcome outcome;
   run_team(c.num_threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t w) {
-    outcome.note(run(weights.plan, blocks.begin(b), blocks.end(b), buffers.of(w)));
+    outcome.note(run(plan, blocks.begin(b), blocks.end(b), buffers.of(w)));
   });
   return outcome.get();
 }
@@ -170,8 +170,8 @@ static Status propagate(const QgnnPropagation& c) {
   plan.layout(base);
   plan.fill();
   plan.fill_tables();
-  const NarrowRows* narrow = plan.narrow ? &plan.narrow : nullptr;
-  const Partition blocks = narrow ? narrow->blocks() : Partition(c.rowptr, c.num_nodes, 64 * c.num_threads);
+  const Partition blocks = plan.groups ? plan.groups->blocks()
+                                       : Partition(c.rowptr, c.num_nodes, 64 * c.num_threads);
   advise_huge(c.out, size_t(c.num_nodes * c.num_features) * sizeof(float));
   const int64_t entries = c.rowptr[c.num_nodes];
   std::vector<const uint8_t*> history;
@@ -179,13 +179,15 @@ static Status propagate(const QgnnPropagation& c) {
   std::vector<Step> steps;
   for (int64_t k = -1; k < k_steps; ++k) {
     const bool last = k == k_steps - 1;
-    steps.push_back({&c, k, entries, plan.capacity, carried_row(c),
-                     plan.capacity != c.num_features, last, k < 0 ? nullptr : plan.codes_of(k), last ? nullptr : plan.codes_of(k + 1),
-                     plan.carried, plan.state, history.data(), plan.padding, narrow, plan.tables});
+    const uint8_t* now = k < 0 ? nullptr : plan.codes_of(k);
+    uint8_t* next = last ? nullptr : plan.codes_of(k + 1);
+    steps.push_back({&c, k, entries, plan.capacity, carried_row(c), plan.capacity != c.num_features,
+                     last, now, next, plan.carried, plan.state, history.data(), plan.padding,
+                     plan.groups, plan.tables});
   }
   std::vector<StepFunction> functions;
   for (const Step& s : steps) {
-    functions.push_back(kIsas[c.isa].step(mode_of(s), c, narrow));
+    functions.push_back(kIsas[c.isa].step(mode_of(s), c, plan.groups));
   }
   run_team(c.num_threads, k_steps + 1, blocks.size(), [&](int64_t s, int64_t b, int64_t worker) {
     functions[size_t(s)](steps[size_t(s)], blocks.begin(b), blocks.end(b), plan.scratch(worker));
@@ -218,6 +220,31 @@ int64_t qgnn_propagation_bytes(const QgnnPropagation* call) {
   } catch (const std::bad_alloc&) {
     return 0;  // as if no workspace was given
   }
+}
+
+// The rows of later calls with the graph, bits and form of this one; nullptr if they are not taken in
+// groups. For qgnn_forget_row_groups.
+const void* qgnn_make_row_groups(const QgnnPropagation* call) {
+  try {
+    return qgnn::GroupedRows::suits(*call) ? new qgnn::GroupedRows(*call) : nullptr;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void qgnn_forget_row_groups(const void* groups) { delete static_cast<const qgnn::GroupedRows*>(groups); }
+
+// For qgnn_forget_linear_weights; nullptr: no memory.
+const void* qgnn_make_linear_weights(const QgnnLinear* call) {
+  try {
+    return new qgnn::LinearWeights(*call);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void qgnn_forget_linear_weights(const void* weights) {
+  delete static_cast<const qgnn::LinearWeights*>(weights);
 }
 
 int64_t qgnn_linear(const QgnnLinear* call) {

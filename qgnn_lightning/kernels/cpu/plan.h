@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "common.h"
-#include "narrow.h"
+#include "grouped_rows.h"
 
 namespace qgnn {
 
@@ -29,10 +29,15 @@ struct Plan {
   void* carried = nullptr;
   float *state = nullptr, *rows = nullptr, *tables = nullptr;
   uint8_t* padding = nullptr;
-  NarrowRows narrow;
+  const GroupedRows* groups = nullptr;  // where rows are taken in groups
 
   Plan(const QgnnPropagation& c, int64_t threads)
-      : call(c), capacity(c.row_bytes * lanes(int(c.num_bits))), workers(threads), narrow(c) {}
+      : call(c), capacity(c.row_bytes * lanes(int(c.num_bits))), workers(threads) {
+    if (!GroupedRows::suits(c)) return;
+    if (!c.groups) own_groups_.reset(new GroupedRows(c));
+    groups = c.groups ? c.groups : own_groups_.get();
+    if (groups->groups() == 0) groups = nullptr;
+  }
 
   bool keeps_history() const { return call.delta_sigma != 0; }
   bool carries() const { return call.num_steps > 1 && (call.delta_sigma || call.momentum == 0.0f); }
@@ -46,13 +51,13 @@ struct Plan {
       const size_t copies = keeps_history() ? size_t(call.num_steps) : 2;
       codes = arena.take<uint8_t>(copies * size_t(code_bytes()));
     }
-    const int64_t values = narrow ? narrow.size() : call.num_nodes * carried_row(call);
+    const int64_t values = groups ? groups->size(call) : call.num_nodes * carried_row(call);
     if (carries()) carried = arena.take<uint8_t>(size_t(values * carried_bytes(call)));
     if (call.momentum != 0.0f) state = arena.take<float>(n * size_t(capacity));
     return arena.used;
   }
   // Of one step.
-  int64_t code_bytes() const { return narrow ? narrow.size() : call.num_nodes * call.row_bytes; }
+  int64_t code_bytes() const { return groups ? groups->size(call) : call.num_nodes * call.row_bytes; }
   uint8_t* codes_of(int64_t k) const {
     if (call.trace) return call.trace + k * code_bytes();
     return codes + (keeps_history() ? k : k % 2) * code_bytes();
@@ -76,6 +81,9 @@ struct Plan {
     float* x = rows + 2 * worker * capacity;
     return {x, x + capacity};
   }
+
+ private:
+  std::unique_ptr<const GroupedRows> own_groups_;
 };
 
 }  // namespace qgnn
