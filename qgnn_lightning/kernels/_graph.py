@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .validation import check_csr, check_vector, to_int32
+from .validation import check_csr, check_is_tensor, check_vector, to_int32
 
 
 class GraphTensors(NamedTuple):
@@ -40,6 +40,7 @@ class PackedGraph:
         inv_degree, inv_sqrt_degree, sqrt_degree: ``(num_nodes,)``
 
     Raises:
+        TypeError: If what should be a tensor is none.
         ValueError: If a tensor has the wrong type or shape, or an index is out of range.
     """
 
@@ -72,6 +73,8 @@ class PackedGraph:
 
         A node without entries gets the factors of degree 1.
         """
+        check_is_tensor("rowptr", rowptr)
+        check_is_tensor("col", col)
         if degree is None:
             degree = (rowptr[1:] - rowptr[:-1]).clamp(min=1)
         degree = degree.to(torch.float32)

@@ -12,6 +12,7 @@ from .backends import BACKENDS, Backend
 from .layout import PackedLayout
 from .validation import (
     check_choice,
+    check_is_tensor,
     check_no_gradient,
     check_num_threads,
     check_packed,
@@ -50,6 +51,7 @@ def linear(
         with ``out_grid``
 
     Raises:
+        TypeError: If what should be a tensor is none.
         ValueError: If an argument breaks these rules.
         BackendUnavailableError: If the backend named cannot run here.
     """
@@ -102,6 +104,7 @@ def sparse_linear(
         rowptr: ``(rows + 1,)``; col, value: ``(entries,)`` -> as `linear`
 
     Raises:
+        TypeError: If what should be a tensor is none.
         ValueError: If an argument breaks these rules, or an entry is NaN or infinite.
         BackendUnavailableError: If the backend named cannot run here.
     """
@@ -128,6 +131,7 @@ def sparse_linear(
 def check_sparse_rows(rowptr: Tensor, col: Tensor, value: Tensor) -> None:
     """Raise ``ValueError`` unless types and sizes are those of sparse rows; see `sparse_linear`."""
     check_rowptr(rowptr)
+    check_is_tensor("col", col)
     if col.dtype not in (torch.int32, torch.int64):
         raise ValueError(f"col must be torch.int32 or torch.int64, got {col.dtype}")
     check_tensor("col", col, col.dtype, 1)

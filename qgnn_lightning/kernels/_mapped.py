@@ -12,7 +12,7 @@ from . import backends, cpu
 from ._constants import StepCoefficients
 from ._graph import PackedGraph
 from ._grid import Grid, GridTable
-from .api import Form, check_propagation, count_operations
+from .api import Form, check_form, check_input, count_operations
 from .validation import check_num_threads
 
 
@@ -49,11 +49,13 @@ def propagate_mapped(
         x0: ``(num_nodes, num_features)`` -> same
 
     Raises:
+        TypeError: If what should be a tensor is none.
         ValueError: If an argument breaks these rules.
         NotADirectoryError: If there is no such folder.
         BackendUnavailableError: If the kernels were not compiled, or ``x0`` is not on the CPU.
     """
-    check_propagation(x0, graph, form, residual_bits)
+    check_form(form, residual_bits)
+    check_input(x0, graph)
     if not folder.is_dir():
         raise NotADirectoryError(f"folder must exist, got {folder}")
     backends.resolve("cpu", x0.device)

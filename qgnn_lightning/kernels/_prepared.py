@@ -20,7 +20,7 @@ from ._grid import Grid, GridTable
 from ._linear import check_out_grid, check_sparse_rows, linear, sparse_linear
 from ._tracing import is_traced
 from ._weight import LinearWeight
-from .api import Form, check_propagation, count_operations, propagate
+from .api import Form, check_form, check_input, count_operations, propagate
 from .by_fields import CopiedByFields
 from .layout import PackedLayout
 from .validation import check_num_threads, check_packed, worthwhile_threads
@@ -111,6 +111,9 @@ class PreparedPropagation(CopiedByFields):
         coefficients: Weights of a step.
         form: ``direct`` or ``delta_sigma``.
         residual_bits: Storage of the delta-sigma residual, 8 or 16.
+
+    Raises:
+        ValueError: If an argument breaks these rules.
     """
 
     graph: PackedGraph
@@ -118,6 +121,10 @@ class PreparedPropagation(CopiedByFields):
     coefficients: StepCoefficients
     form: Form
     residual_bits: int
+
+    def __post_init__(self) -> None:
+        check_form(self.form, self.residual_bits)
+        GridTable.from_grids(self.grids)
 
     @cached_property
     def call(self) -> cpu.PropagationCall:
@@ -140,13 +147,16 @@ class PreparedPropagation(CopiedByFields):
         if not _run_directly(x0):
             arguments = (x0, self.graph, self.grids, self.coefficients)
             return propagate(*arguments, form=form, residual_bits=residual_bits).features
-        check_propagation(x0, self.graph, form, residual_bits)
+        check_input(x0, self.graph)
         return self.call(x0, check_num_threads(None, self.count_operations(x0.shape[1])))
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedNetwork(CopiedByFields):
     """Two linear maps and the propagation of what they return, in one call.
+
+    The first call also notes how the rows of a small graph are best taken: changes to the graph after
+    it are not seen.
 
     Args:
         encoder: The first map, to packed rows.

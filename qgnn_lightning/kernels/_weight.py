@@ -27,6 +27,7 @@ class LinearWeight:
         codes: ``(out, in)``; scale, bias: ``(out,)``
 
     Raises:
+        TypeError: If what should be a tensor is none.
         ValueError: If a tensor has the wrong type or shape or requires a gradient, or a code is out
             of range.
     """

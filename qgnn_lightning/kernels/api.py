@@ -54,6 +54,7 @@ def pack(codes: Tensor, num_bits: int) -> Tensor:
         uint8; bits that belong to no feature are 0.
 
     Raises:
+        TypeError: If what should be a tensor is none.
         ValueError: If ``codes`` has the wrong type or shape or holds a larger code.
     """
     check_codes(codes, num_bits)
@@ -77,6 +78,7 @@ def quantize_pack(
         x: ``(rows, features)`` -> uint8 ``(rows, row_bytes)``
 
     Raises:
+        TypeError: If what should be a tensor is none.
         ValueError: If an argument breaks these rules, or a float is NaN or infinite.
         BackendUnavailableError: If the backend named cannot run here.
     """
@@ -103,6 +105,7 @@ def unpack(packed: Tensor, num_bits: int, num_features: int) -> Tensor:
         packed: ``(rows, row_bytes)`` -> ``(rows, num_features)``
 
     Raises:
+        TypeError: If what should be a tensor is none.
         ValueError: If ``packed`` does not have the layout's bytes per row.
     """
     check_packed("packed", packed, PackedLayout(num_features, num_bits))
@@ -142,6 +145,7 @@ def neighbour_sum(
         ``(num_entries,)`` -> ``(num_rows, num_features)``
 
     Raises:
+        TypeError: If what should be a tensor is none.
         ValueError: If an argument breaks these rules.
         BackendUnavailableError: If the backend named cannot run here.
     """
@@ -158,10 +162,14 @@ def neighbour_sum(
     return sums
 
 
-def check_propagation(x0: Tensor, graph: PackedGraph, form: str, residual_bits: int) -> None:
-    """Raise ``ValueError`` unless a propagation can start so; see `propagate`."""
+def check_form(form: str, residual_bits: int) -> None:
+    """Raise ``ValueError`` unless there is such a propagation; see `propagate`."""
     check_choice("form", form, ("direct", "delta_sigma"))
     check_choice("residual_bits", residual_bits, (8, 16))
+
+
+def check_input(x0: Tensor, graph: PackedGraph) -> None:
+    """Raise an error unless a propagation can start so; see `propagate`."""
     check_tensor("x0", x0, torch.float32, 2)
     check_no_gradient("x0", x0)
     if x0.shape[0] != graph.num_nodes or x0.shape[1] < 1:
@@ -217,11 +225,13 @@ def propagate(
         x0: ``(num_nodes, num_features)`` -> same
 
     Raises:
+        TypeError: If what should be a tensor is none.
         ValueError: If an argument breaks these rules.
         BackendUnavailableError: If the backend named cannot run here.
     """
     check_choice("backend", backend, ("auto", *BACKENDS))
-    check_propagation(x0, graph, form, residual_bits)
+    check_form(form, residual_bits)
+    check_input(x0, graph)
     table = GridTable.from_grids(grids)
     steps = (table.scale, table.zero_point, table.shift, table.num_bits, table.truncated)
     weights = (coefficients.own, coefficients.message, coefficients.restart)

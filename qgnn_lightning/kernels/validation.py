@@ -21,8 +21,16 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
         raise ValueError(f"{name} must be one of {choices}, got {value!r}")
 
 
+def check_is_tensor(name: str, value: object) -> None:
+    """Raise ``TypeError`` if ``value`` is a list or an array of NumPy, say."""
+    if not isinstance(value, Tensor):
+        kind = type(value)
+        raise TypeError(f"{name} must be a torch.Tensor, got {kind.__module__}.{kind.__qualname__}")
+
+
 def check_tensor(name: str, tensor: Tensor, dtype: torch.dtype, dim: int) -> None:
-    """Raise ``ValueError`` unless ``tensor`` has the type and the number of dimensions."""
+    """Raise an error unless ``tensor`` is one of the type and the number of dimensions."""
+    check_is_tensor(name, tensor)
     if tensor.dtype != dtype:
         raise ValueError(f"{name} must be {dtype}, got {tensor.dtype}")
     if tensor.dim() != dim:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -167,6 +168,25 @@ def bad_calls():  # type: ignore[no-untyped-def]
 def test_error_names_parameter_rule_and_value(call, message) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_what_is_no_tensor_is_named() -> None:
+    graph, grid, rows = random_graph(4, 9, 0), Grid(2, 1.0, 1), torch.zeros(4, 16)
+    weight = LinearWeight(torch.ones(2, 3, dtype=torch.int16), torch.ones(2))
+    array = rows.numpy()
+    calls: list[tuple[Callable[[], object], str]] = [
+        (lambda: pack(array, 2), "codes"),
+        (lambda: unpack(array, 2, 3), "packed"),
+        (lambda: quantize_pack(array, grid), "x"),
+        (lambda: propagate(array, graph, [grid], WEIGHTS), "x0"),
+        (lambda: linear(array, grid, weight), "packed"),
+        (lambda: sparse_linear(graph.rowptr, graph.col.numpy(), rows, grid, weight), "col"),
+        (lambda: LinearWeight(array, torch.ones(2)), "codes"),
+        (lambda: PackedGraph.from_csr(graph.rowptr.numpy(), graph.col), "rowptr"),
+    ]
+    for call, name in calls:
+        with pytest.raises(TypeError, match=f"^{name} must be a torch.Tensor, got numpy.ndarray"):
+            call()
 
 
 def test_little_work_takes_one_thread_unless_told_otherwise() -> None:

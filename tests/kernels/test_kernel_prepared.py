@@ -58,6 +58,22 @@ def random_network(
     )
 
 
+@pytest.mark.parametrize(
+    ("grids", "form", "residual_bits", "message"),
+    [
+        ([kernels.Grid(2, 1.0, 1)], "sigma", 16, "form must be one of"),
+        ([kernels.Grid(2, 1.0, 1)], "direct", 4, "residual_bits must be one of"),
+        ([], "direct", 16, "grids must hold one grid per step"),
+    ],
+)
+def test_a_propagation_that_cannot_be_is_refused_when_it_is_prepared(
+    grids: Any, form: Any, residual_bits: int, message: str
+) -> None:
+    weights = kernels.StepCoefficients(0.0, 0.9, 0.1)
+    with pytest.raises(ValueError, match=message):
+        kernels.PreparedPropagation(random_graph(4, 9, 0), grids, weights, form, residual_bits)
+
+
 def sparse_rows(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     x = random_features(NUM_NODES, NUM_FEATURES, seed).clamp(-9, 9)
     x[torch.rand(x.shape) < 0.7] = 0

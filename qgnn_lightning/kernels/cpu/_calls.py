@@ -276,7 +276,6 @@ class PropagationCall:
             setattr(record, name, tensor.data_ptr())
 
 
-
 class NetworkCall:
     """Two linear maps and the propagation of what they return, without their input.
 
