@@ -172,23 +172,15 @@ class PropagationTask:
         coefficients = kernels.StepCoefficients(
             recurrence.keep, recurrence.neighbours, recurrence.restart
         )
-
-        def run() -> Tensor:
-            return kernels.propagate(
-                self.x,
-                self._graph,
-                grids,
-                coefficients,
-                form=FORMS[form],
-                residual_bits=self.residual_bits,
-            ).features
-
+        prepared = kernels.PreparedPropagation(
+            self._graph, grids, coefficients, FORMS[form], self.residual_bits
+        )
         layout = kernels.PackedLayout(self.x.shape[1], num_bits)
         return Candidate(
             f"int{num_bits}-{form}",
             "packed",
             f"packed integers; {_SENT[form]}",
-            run,
+            partial(prepared, self.x),
             self.x.shape[0] * layout.row_bytes,
             twin=partial(layer, self.x, self.adjacency),
         )

@@ -130,7 +130,7 @@ class PreparedPropagation(CopiedByFields):
     def call(self) -> cpu.PropagationCall:
         """The call."""
         return cpu.PropagationCall(
-            self.graph.tensors(),
+            cpu.ordered(self.graph),
             GridTable.from_grids(self.grids),
             self.coefficients,
             self.form == "delta_sigma",

@@ -13,6 +13,7 @@ from kernel_cases import ISAS, WIDTHS, grids, random_codes, random_features, ran
 from qgnn_lightning.kernels import (
     Grid,
     PackedGraph,
+    PreparedPropagation,
     StepCoefficients,
     cpu,
     neighbour_sum,
@@ -45,9 +46,12 @@ def assert_same_propagation(x0, graph, step_grids, weights, threads=1, **options
         **options,
     )  # fmt: skip
     plain = propagate(x0, graph, step_grids, weights, backend="cpu", num_threads=threads, **options)
+    form, residual_bits = options.get("form", "direct"), options.get("residual_bits", 16)
+    prepared = PreparedPropagation(graph, step_grids, weights, form, residual_bits)
     assert torch.equal(traced.codes, expected.codes)
     assert torch.equal(traced.features, expected.features)
     assert torch.equal(plain.features, expected.features)
+    assert torch.equal(prepared.call(x0, threads), expected.features)
 
 
 @given(

@@ -11,8 +11,10 @@ from ._loader import (
     why_unavailable,
 )
 from ._operations import neighbour_sum, propagate, quantize_pack
+from ._order import GraphRows, ordered
 
 __all__ = [
+    "GraphRows",
     "LinearCall",
     "NetworkCall",
     "PackedRows",
@@ -22,6 +24,7 @@ __all__ = [
     "available_isas",
     "compiled_isas",
     "neighbour_sum",
+    "ordered",
     "propagate",
     "quantize_pack",
     "release_workspace",

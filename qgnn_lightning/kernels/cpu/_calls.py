@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from qgnn_lightning.kernels._constants import StepCoefficients, StepConstants, start_weight
-from qgnn_lightning.kernels._graph import GraphTensors
 from qgnn_lightning.kernels._grid import Grid, GridTable
 from qgnn_lightning.kernels.layout import PackedLayout
 from qgnn_lightning.kernels.validation import MAX_IN_FEATURES, check_rows
@@ -29,9 +28,9 @@ from ._loader import (
     library,
     selected_isa,
 )
+from ._order import GraphRows
 from ._results import empty_result
 
-_GRAPH_FIELDS = ("rowptr", "col", "inv_degree", "inv_sqrt_degree", "sqrt_degree")
 _CONSTANT_FIELDS = ("inv_scale", "gain", "unit", "inv_unit", "message_gain")
 _TABLE_FIELDS = ("scale", "zero_point", "shift")
 
@@ -203,7 +202,7 @@ class PropagationCall:
     """All steps of a propagation without its input.
 
     Args:
-        graph: Neighbours and degree factors.
+        rows: Neighbours and degree factors.
         table: Grids of all steps.
         weights: Weights of a step.
         delta_sigma: Whether in the delta-sigma form.
@@ -212,14 +211,18 @@ class PropagationCall:
 
     def __init__(
         self,
-        graph: GraphTensors,
+        rows: GraphRows,
         table: GridTable,
         weights: StepCoefficients,
         delta_sigma: bool,
         residual_bits: int,
     ) -> None:
         constants = StepConstants.of(table, weights.message)
-        self._graph = {name: getattr(graph, name).contiguous() for name in _GRAPH_FIELDS}
+        self._graph = {
+            name: tensor.contiguous() for name, tensor in rows.graph._asdict().items()
+        }
+        if rows.row_at is not None and rows.place is not None:
+            self._graph |= {"row_at": rows.row_at, "place": rows.place}
         self._tensors = {
             **{name: getattr(constants, name).contiguous() for name in _CONSTANT_FIELDS},
             **{name: getattr(table, name).contiguous() for name in _TABLE_FIELDS},

@@ -24,6 +24,7 @@ _INT64_FUNCTIONS = (
     "release_workspace",
     "propagate",
     "propagation_bytes",
+    "order",
     "neighbour_sum",
     "quantize_pack",
     "linear",
@@ -41,11 +42,20 @@ class Propagation(ctypes.Structure):
     _fields_ = [
         *_records("num_nodes num_features row_bytes num_bits num_steps", ctypes.c_int64),
         *_records("delta_sigma residual_bits truncated num_threads isa", ctypes.c_int64),
-        *_records("rowptr col inv_degree inv_sqrt_degree sqrt_degree", ctypes.c_void_p),
+        *_records("rowptr col inv_degree inv_sqrt_degree sqrt_degree row_at place", ctypes.c_void_p),
         *_records("x0 out trace workspace groups", ctypes.c_void_p),
         *_records("scale inv_scale gain unit inv_unit", ctypes.c_void_p),
         *_records("message_gain ratio zero_point shift", ctypes.c_void_p),
         *_records("momentum restart start inv_restart_unit", ctypes.c_float),
+    ]
+
+
+class Order(ctypes.Structure):
+    """Mirror of ``QgnnOrder`` in ``common.h``."""
+
+    _fields_ = [
+        *_records("num_nodes num_threads", ctypes.c_int64),
+        *_records("rowptr col row_at place ordered_rowptr ordered_col", ctypes.c_void_p),
     ]
 
 

@@ -25,6 +25,9 @@ struct QgnnPropagation {
   const int64_t* rowptr;
   const int32_t* col;
   const float *inv_degree, *inv_sqrt_degree, *sqrt_degree;
+  // nullptr, or [num_nodes], where the graph is in another order than x0 and out: the row of these
+  // that lies at a place, and the place of a row.
+  const int32_t *row_at, *place;
   const float* x0;
   float* out;
   uint8_t* trace;      // nullptr, or [num_steps, num_nodes, row_bytes]
@@ -36,6 +39,16 @@ struct QgnnPropagation {
   const double* ratio;
   const int32_t *zero_point, *shift;
   float momentum, restart, start, inv_restart_unit;
+};
+
+// A graph, and where to write it in another order. Mirrored by cpu/_loader.py.
+struct QgnnOrder {
+  int64_t num_nodes, num_threads;
+  const int64_t* rowptr;
+  const int32_t* col;
+  int32_t *row_at, *place;  // [num_nodes], as above
+  int64_t* ordered_rowptr;
+  int32_t* ordered_col;
 };
 
 // One call of the low-bit linear map. Mirrored field by field by cpu/_loader.py.
@@ -82,6 +95,11 @@ constexpr int lanes(int bits) { return 8 / bits; }
 constexpr int64_t kMostEntries = int64_t(1) << 15;
 // Neighbours whose codes can be summed in bytes (2 bits) or 16-bit elements (4 and 8 bits).
 constexpr int64_t lane_limit(int bits) { return bits == 2 ? 85 : bits == 4 ? 4369 : 257; }
+
+inline int64_t row_at(const QgnnPropagation& c, int64_t i) { return c.row_at ? c.row_at[i] : i; }
+inline int64_t place_of(const QgnnPropagation& c, int64_t row) {
+  return c.place ? c.place[row] : row;
+}
 
 // Bytes of a value that the steps carry on: the residual, or the input's share.
 inline int64_t carried_bytes(const QgnnPropagation& c) {

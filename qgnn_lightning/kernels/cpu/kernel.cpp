@@ -8,6 +8,7 @@
 #include "linear_weights.h"
 #include "parallel.h"
 #include "plan.h"
+#include "row_order.h"
 #include "workspace.h"
 
 #pragma GCC diagnostic ignored "-Wpsabi"
@@ -219,6 +220,15 @@ int64_t qgnn_propagation_bytes(const QgnnPropagation* call) {
     return int64_t(qgnn::Plan(*call, call->num_threads).layout(nullptr));
   } catch (const std::bad_alloc&) {
     return 0;  // as if no workspace was given
+  }
+}
+
+int64_t qgnn_order(const QgnnOrder* order) {
+  try {
+    qgnn::order_graph(*order);
+    return qgnn::kDone;
+  } catch (const std::bad_alloc&) {
+    return qgnn::kNoMemory;
   }
 }
 
