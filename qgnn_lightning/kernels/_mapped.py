@@ -60,7 +60,7 @@ def propagate_mapped(
         raise NotADirectoryError(f"folder must exist, got {folder}")
     backends.resolve("cpu", x0.device)
     call = cpu.PropagationCall(
-        cpu.GraphRows(graph.tensors()),
+        cpu.Graph(graph.tensors()),
         GridTable.from_grids(grids),
         coefficients,
         form == "delta_sigma",

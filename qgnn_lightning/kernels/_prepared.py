@@ -105,6 +105,9 @@ class PreparedLinear(CopiedByFields):
 class PreparedPropagation(CopiedByFields):
     """`propagate` without its input.
 
+    The first call copies the graph in the order in which it is fastest, once for all propagations
+    on it: changes to the graph after it are not seen.
+
     Args:
         graph: Neighbours and degree factors.
         grids: One grid per step; same ``num_bits`` and ``stride``.
@@ -130,7 +133,7 @@ class PreparedPropagation(CopiedByFields):
     def call(self) -> cpu.PropagationCall:
         """The call."""
         return cpu.PropagationCall(
-            cpu.ordered(self.graph),
+            cpu.reused(self.graph),
             GridTable.from_grids(self.grids),
             self.coefficients,
             self.form == "delta_sigma",
@@ -155,8 +158,8 @@ class PreparedPropagation(CopiedByFields):
 class PreparedNetwork(CopiedByFields):
     """Two linear maps and the propagation of what they return, in one call.
 
-    The first call also notes how the rows of a small graph are best taken: changes to the graph after
-    it are not seen.
+    The first call also copies the graph in the order in which it is fastest: changes to the graph
+    after it are not seen.
 
     Args:
         encoder: The first map, to packed rows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._calls import LinearCall, NetworkCall, PackedRows, PropagationCall, Rows, SparseRows
+from ._graph_order import Graph, reused
 from ._loader import (
     available_isas,
     compiled_isas,
@@ -11,10 +12,9 @@ from ._loader import (
     why_unavailable,
 )
 from ._operations import neighbour_sum, propagate, quantize_pack
-from ._order import GraphRows, ordered
 
 __all__ = [
-    "GraphRows",
+    "Graph",
     "LinearCall",
     "NetworkCall",
     "PackedRows",
@@ -24,10 +24,10 @@ __all__ = [
     "available_isas",
     "compiled_isas",
     "neighbour_sum",
-    "ordered",
     "propagate",
     "quantize_pack",
     "release_workspace",
+    "reused",
     "selected_isa",
     "why_unavailable",
 ]

@@ -19,6 +19,7 @@ from qgnn_lightning.kernels._grid import Grid, GridTable
 from qgnn_lightning.kernels.layout import PackedLayout
 from qgnn_lightning.kernels.validation import MAX_IN_FEATURES, check_rows
 
+from ._graph_order import Graph
 from ._loader import (
     Linear,
     MalformedRowsError,
@@ -28,7 +29,6 @@ from ._loader import (
     library,
     selected_isa,
 )
-from ._order import GraphRows
 from ._results import empty_result
 
 _CONSTANT_FIELDS = ("inv_scale", "gain", "unit", "inv_unit", "message_gain")
@@ -202,7 +202,7 @@ class PropagationCall:
     """All steps of a propagation without its input.
 
     Args:
-        rows: Neighbours and degree factors.
+        graph: Neighbours and degree factors.
         table: Grids of all steps.
         weights: Weights of a step.
         delta_sigma: Whether in the delta-sigma form.
@@ -211,18 +211,14 @@ class PropagationCall:
 
     def __init__(
         self,
-        rows: GraphRows,
+        graph: Graph,
         table: GridTable,
         weights: StepCoefficients,
         delta_sigma: bool,
         residual_bits: int,
     ) -> None:
         constants = StepConstants.of(table, weights.message)
-        self._graph = {
-            name: tensor.contiguous() for name, tensor in rows.graph._asdict().items()
-        }
-        if rows.row_at is not None and rows.place is not None:
-            self._graph |= {"row_at": rows.row_at, "place": rows.place}
+        self._graph = graph
         self._tensors = {
             **{name: getattr(constants, name).contiguous() for name in _CONSTANT_FIELDS},
             **{name: getattr(table, name).contiguous() for name in _TABLE_FIELDS},
@@ -258,8 +254,8 @@ class PropagationCall:
         """
         x0 = x0.contiguous()
         record = Propagation.from_buffer_copy(self.record)
-        self.take_graph(record)
         record.num_features = x0.shape[1]
+        self.take_graph(record)
         record.row_bytes = _row_bytes(record.num_features, record.num_bits)
         record.num_threads = num_threads
         out = empty_result(*x0.shape) if out is None else out
@@ -274,8 +270,9 @@ class PropagationCall:
 
     def take_graph(self, record: Propagation) -> None:
         """Enter the graph into a call: where it lies now, as torch moves what processes share."""
-        record.num_nodes = self._graph["rowptr"].numel() - 1
-        for name, tensor in self._graph.items():
+        fields = self._graph.fields(record.num_features)
+        record.num_nodes = fields["rowptr"].numel() - 1
+        for name, tensor in fields.items():
             setattr(record, name, tensor.data_ptr())
 
 

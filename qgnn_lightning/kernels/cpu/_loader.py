@@ -42,7 +42,8 @@ class Propagation(ctypes.Structure):
     _fields_ = [
         *_records("num_nodes num_features row_bytes num_bits num_steps", ctypes.c_int64),
         *_records("delta_sigma residual_bits truncated num_threads isa", ctypes.c_int64),
-        *_records("rowptr col inv_degree inv_sqrt_degree sqrt_degree row_at place", ctypes.c_void_p),
+        *_records("rowptr col inv_degree inv_sqrt_degree sqrt_degree", ctypes.c_void_p),
+        *_records("row_at place", ctypes.c_void_p),
         *_records("x0 out trace workspace groups", ctypes.c_void_p),
         *_records("scale inv_scale gain unit inv_unit", ctypes.c_void_p),
         *_records("message_gain ratio zero_point shift", ctypes.c_void_p),

@@ -13,8 +13,8 @@ from qgnn_lightning.kernels._grid import Grid, GridTable
 from qgnn_lightning.kernels.layout import PackedLayout
 
 from ._calls import PropagationCall, inverse
+from ._graph_order import Graph
 from ._loader import check_status, library, selected_isa
-from ._order import GraphRows
 from ._results import empty_result
 
 _int64 = ctypes.c_int64
@@ -82,5 +82,5 @@ def propagate(
     row_bytes = PackedLayout(x0.shape[1], table.num_bits).row_bytes
     steps = table.num_steps if with_codes else 0
     trace = torch.empty((steps, x0.shape[0], row_bytes), dtype=torch.uint8, device="cpu")
-    call = PropagationCall(GraphRows(graph), table, weights, delta_sigma, residual_bits)
+    call = PropagationCall(Graph(graph), table, weights, delta_sigma, residual_bits)
     return call(x0, num_threads, trace=trace if with_codes else None), trace
