@@ -22,6 +22,7 @@ from qgnn_lightning.nn import (
     PropagatingNetwork,
     PropagationConfig,
     SmoothnessAwarePropagation,
+    change_rates,
     parameter_groups,
 )
 from qgnn_lightning.objectives import (
@@ -363,6 +364,10 @@ class NodeClassifier(LightningModule):
             optimizer, hparams["lr_decay_every"], hparams["lr_decay"]
         )
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the learning rates and the penalty of now, where they are others."""
+        change_rates(checkpoint, checkpoint["hyper_parameters"], self.hparams)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the checkpoint before, where the network is broken.

@@ -36,6 +36,29 @@ _FREE = frozenset(
 )
 
 
+#: Of those, what the optimizer of a training that goes on keeps.
+_OF_OPTIMIZER = ("part_weight_decay", "lr_decay", "lr_decay_every")
+
+
+def check_schedule(stored: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
+    """Refuse typed arguments that a training which goes on could not follow.
+
+    Args:
+        stored: The model's arguments in the checkpoint.
+        typed: Those on the command line and in configuration files.
+
+    Raises:
+        UsageError: If they contradict each other; both values are named.
+    """
+    for name in _OF_OPTIMIZER:
+        if typed.get(name) is not None and name in stored and typed[name] != stored[name]:
+            raise UsageError(
+                f"--model.{name} is {typed[name]!r}, but the checkpoint was trained with "
+                f"{stored[name]!r}, which cannot change on the way: leave the option away, "
+                "or train anew"
+            )
+
+
 def check_agreement(
     stored: Mapping[str, Any],
     typed: Mapping[str, Any],

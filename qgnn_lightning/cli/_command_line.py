@@ -19,8 +19,10 @@ from qgnn_lightning.callbacks import (
     QuantizationError,
     TensorBoardLayout,
 )
-from qgnn_lightning.cli._agreement import check_agreement
+from qgnn_lightning.cli._agreement import check_agreement, check_schedule
+from qgnn_lightning.cli._config_files import read_config
 from qgnn_lightning.cli._errors import UsageError
+from qgnn_lightning.cli._experiment_name import graph_name
 from qgnn_lightning.cli._help import format_topic, help_topic
 from qgnn_lightning.cli._parser import CommandParser, with_suggestion
 from qgnn_lightning.cli._prediction_options import add_predictions
@@ -40,7 +42,7 @@ from qgnn_lightning.cli._stored_arguments import (
 from qgnn_lightning.cli._trainer_options import check_accelerator, check_trainer
 from qgnn_lightning.data import GraphDataModule, TrainedClasses
 from qgnn_lightning.lightning_module import NodeClassifier
-from qgnn_lightning.run import DataArguments
+from qgnn_lightning.run import DataArguments, RunDirectory
 
 Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)])
 
@@ -70,6 +72,8 @@ _CHECKPOINT = {
     ),
 }
 _NAMES_OF_DATA = ("source", "name")
+_OF_SPLIT = ("split", "split_seed", "num_train_per_class", "num_val", "num_test")
+_SIZES_OF_DATA = ("num_features", "num_classes")
 #: Belong to one run only.
 _OF_ONE_RUN = ("config", "ckpt_path", "run_dir", "output", "export", "resume", "quiet", "dry_run")
 
@@ -215,6 +219,8 @@ class CommandLine(LightningCLI):
         check_agreement(model, typed)
         teacher = model.pop("teacher_ckpt", None)
         if command == "fit":
+            check_schedule(model, typed)
+            self._take_seed(Path(path), name)
             check_progress(checkpoint, name)
             self.stored_epochs = epochs_done(checkpoint)
             check_epochs(self.stored_epochs, self.config[command]["trainer"]["max_epochs"], name)
@@ -228,6 +234,21 @@ class CommandLine(LightningCLI):
             raise UsageError(f"{name} holds a wrong argument: {error}") from error
         check_network(model, checkpoint["state_dict"], name)
         self._stored_classes = trained_classes(checkpoint, name)
+
+    def _take_seed(self, checkpoint: Path, name: str) -> None:
+        """Take the seed that a run was started with, as its random state goes on."""
+        run = RunDirectory.of_checkpoint(checkpoint)
+        if run is None:
+            return
+        seed = read_config(run.config).get("seed_everything")
+        typed = self._typed.get("seed_everything")
+        if seed is not None and typed not in (None, seed):
+            raise UsageError(
+                f"--seed_everything is {typed}, but {name} is of a run that was started with "
+                f"{seed}: leave the option away, or train anew"
+            )
+        if seed is not None:
+            self.config["fit"]["seed_everything"] = seed
 
     def _find_last_checkpoint(self) -> None:
         options = self.config["fit"]
@@ -244,10 +265,19 @@ class CommandLine(LightningCLI):
         return {} if section is None else dict(vars(section))
 
     def _stored_data(self, stored: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of the data that were not typed; none for another data set."""
-        typed = self._typed_section("data")
+        """The arguments of the data that were not typed; none for another data set.
+
+        Another graph of the user's own is prepared as the first one was, but has its own split.
+        """
+        typed, before = self._typed_section("data"), stored.get("root")
         other = any(name in typed and typed[name] != stored.get(name) for name in _NAMES_OF_DATA)
-        return {} if other else _without(stored, typed)
+        if other:
+            return {}
+        stored = _without(stored, typed)
+        both = {"source": None, "name": None, "root": None, **stored, **typed}
+        if "root" in typed and graph_name(both) != graph_name({**both, "root": before}):
+            stored = {name: value for name, value in stored.items() if name not in _OF_SPLIT}
+        return stored
 
     def instantiate_classes(self) -> None:
         """Make the data module, the model and the trainer; values that they refuse are wrong."""
@@ -271,6 +301,9 @@ class CommandLine(LightningCLI):
         options = self.options.clone()
         for name in _OF_ONE_RUN:
             options.pop(name, None)
+        for name in _SIZES_OF_DATA:  # of a checkpoint, and not typed
+            if self._typed_section("model").get(name) is None:
+                options["model"][name] = None
         return options
 
     def dump(self, style: Literal["yaml", "json"]) -> str:

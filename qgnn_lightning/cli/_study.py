@@ -85,6 +85,8 @@ def run_study(arguments: list[str]) -> None:
     options, typed = _parse(study_parser(), arguments)
     study = read_study(options.study, typed)
     path = options.output
+    if path is not None and path.suffix != ".json":
+        raise UsageError(f"--output must end in .json, got {path}: the table is written beside it")
     if path is None:
         path = options.study.parent / "results" / f"{study.name}.json"
         path.parent.mkdir(exist_ok=True)

@@ -93,6 +93,11 @@ class Adjacency:
         if value is not None:
             symmetric = symmetric and torch.equal(value[order], value)
             degree = value.new_zeros(num_nodes).index_add_(0, row, value)
+            if not bool(degree.isfinite().all()):
+                raise ValueError(
+                    f"edge_weight must have finite sums at every node in {value.dtype}, "
+                    f"got weights of up to {float(value.max()):.3g}"
+                )
         return cls(rowptr, col, value, degree, symmetric)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,10 +53,12 @@ def propagate_mapped(
         TypeError: If what should be a tensor is none.
         ValueError: If an argument breaks these rules.
         NotADirectoryError: If there is no such folder.
+        OSError: If there is no room for the files.
         BackendUnavailableError: If the kernels were not compiled, or ``x0`` is not on the CPU.
     """
     check_form(form, residual_bits)
     check_input(x0, graph)
+    folder = Path(folder)
     if not folder.is_dir():
         raise NotADirectoryError(f"folder must exist, got {folder}")
     backends.resolve("cpu", x0.device)
@@ -74,9 +77,22 @@ def propagate_mapped(
     )
 
 
+def _reserve(path: Path, num_bytes: int) -> None:
+    """Make a file for which there is room: else a write into its memory would end the process."""
+    with path.open("wb") as file:
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, num_bytes)
+        except OSError as error:
+            path.unlink()
+            message = f"there is no room for {num_bytes:,} bytes ({error.strerror})"
+            raise OSError(error.errno, message, str(path)) from error
+
+
 def _mapped(path: Path, size: int, dtype: torch.dtype) -> Tensor:
     """A tensor that lives in a new file, made as large as it has to be."""
     path.unlink(missing_ok=True)
     if size == 0:
         return torch.empty(0, dtype=dtype)
+    _reserve(path, size * dtype.itemsize)
     return torch.from_file(str(path), shared=True, size=size, dtype=dtype)

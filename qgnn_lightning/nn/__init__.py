@@ -21,7 +21,7 @@ from qgnn_lightning.nn._networks import (
     PropagatingNetwork,
     QuantizedGNN,
 )
-from qgnn_lightning.nn._parameter_groups import parameter_groups
+from qgnn_lightning.nn._parameter_groups import change_rates, parameter_groups
 from qgnn_lightning.nn._personalized import PersonalizedPropagation, PowerPropagation
 from qgnn_lightning.nn._propagation import Propagation, as_adjacency
 from qgnn_lightning.nn._smoothness_aware import SmoothnessAwarePropagation
@@ -57,6 +57,7 @@ __all__ = [
     "UnrolledMultiplierPropagation",
     "as_adjacency",
     "calibrate",
+    "change_rates",
     "contraction",
     "error_bound",
     "exact_steps",

@@ -57,6 +57,32 @@ def parameter_groups(
     return groups
 
 
+def change_rates(
+    checkpoint: dict[str, Any], before: Mapping[str, Any], now: Mapping[str, Any]
+) -> None:
+    """Give a training that goes on the learning rates and the penalty that it is to have now.
+
+    Where nothing changes, nothing is touched. A rate that has decayed stays as much smaller.
+
+    Args:
+        checkpoint: Its checkpoint, with optimizers of :func:`parameter_groups`; changed in place.
+        before: The arguments of the model in it.
+        now: Those of the model that goes on.
+    """
+    optimizers = checkpoint.get("optimizer_states", [])
+    groups = [group for one in optimizers for group in one["param_groups"]]
+    for group in groups:
+        rate = "range_learning_rate" if group["name"] == "ranges" else "learning_rate"
+        if now[rate] != before[rate]:
+            group["lr"] *= now[rate] / before[rate]
+            group["initial_lr"] = now[rate]
+        if group["name"] == "weights" and now["weight_decay"] != before["weight_decay"]:
+            group["weight_decay"] = now["weight_decay"]
+    for schedule in checkpoint.get("lr_schedulers", []):
+        schedule["base_lrs"] = [group["initial_lr"] for group in groups]
+        schedule["_last_lr"] = [group["lr"] for group in groups]
+
+
 def _owner(name: str, parts: Mapping[str, float]) -> str:
     """The smallest part that a parameter belongs to."""
     return max((part for part in parts if name.startswith(f"{part}.")), key=len, default="")

@@ -11,7 +11,7 @@ from qgnn_lightning.quantization._learned_range import LearnedRangeQuantizer
 from qgnn_lightning.quantization._learned_step import LearnedStepQuantizer
 from qgnn_lightning.quantization._least_squares import LeastSquaresQuantizer
 from qgnn_lightning.quantization._min_max import MinMaxQuantizer
-from qgnn_lightning.quantization._precision import FULL_PRECISION
+from qgnn_lightning.quantization._precision import FULL_PRECISION, check_bits
 from qgnn_lightning.quantization._quantizer import Quantizer
 
 QuantizerName = Literal[
@@ -39,15 +39,16 @@ def make_quantizer(
     Args:
         name: ``least_squares``, ``learned_range`` (QLR), ``min_max``, ``lsq``,
             ``degree_quant``, ``bitwise_truncation`` (BT) or ``skewness_truncation`` (BT*).
-        num_bits: Bits of a code, or 32.
+        num_bits: Bits of a code, 1 to 8, or 32.
         momentum: Weight of the newest range in the tracked one.
         num_channels: Number of rows with a grid of their own, or ``None`` for one grid.
 
     Raises:
-        ValueError: If the name is unknown.
+        ValueError: If the name is unknown, or there are no codes of so many bits.
     """
     if name not in get_args(QuantizerName):
         raise ValueError(f"quantizer must be one of {get_args(QuantizerName)}, got {name!r}")
+    check_bits("num_bits", num_bits)
     if num_bits == FULL_PRECISION:
         return IdentityQuantizer()
     if name == "least_squares":

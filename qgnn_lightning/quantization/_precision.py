@@ -7,6 +7,21 @@ from dataclasses import dataclass, fields, replace
 FULL_PRECISION = 32
 
 
+def check_bits(name: str, bits: object) -> None:
+    """Check that there are codes of so many bits, or that they stand for full precision.
+
+    Args:
+        name: What they are called.
+        bits: The bits.
+
+    Raises:
+        ValueError: If it is no whole number, or not 1 to 8 or 32.
+    """
+    whole = isinstance(bits, int) and not isinstance(bits, bool)
+    if not whole or (bits != FULL_PRECISION and bits not in range(1, 9)):
+        raise ValueError(f"{name} must be 1 to 8, or 32 for full precision, got {bits!r}")
+
+
 @dataclass(frozen=True)
 class Precision:
     """Bits per stage: 1 to 8, or 32 where a stage is not quantized.
@@ -35,11 +50,7 @@ class Precision:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            bits = getattr(self, field.name)
-            if bits != FULL_PRECISION and bits not in range(1, 9):
-                raise ValueError(
-                    f"bits of {field.name} must be 1 to 8, or 32 for full precision, got {bits}"
-                )
+            check_bits(f"bits of {field.name}", getattr(self, field.name))
 
     @classmethod
     def operands(cls, num_bits: int) -> Precision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,10 @@ class RunDirectoryError(RuntimeError):
 
 class OtherRunError(RunDirectoryError, OptionError):
     """The directory that was named holds another run."""
+
+
+class UnwritableRunError(RunDirectoryError, OptionError):
+    """The directory that was named cannot be written to."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +247,9 @@ def _check_writable(path: Path) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> RunDirectoryError:
-    return RunDirectoryError(
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    kind = RunDirectoryError if full else UnwritableRunError
+    return kind(
         f"the run directory {path} cannot be written to ({error.strerror}): "
         "name another one with --run_dir"
     )

@@ -93,6 +93,20 @@ def test_a_graph_without_labels_and_split_is_predicted(qgnn, network, tmp_path):
     assert "labels.csv must hold labels of at least two classes, got 0" in outcome.err
 
 
+def test_another_graph_is_tested_on_the_split_that_it_brings(qgnn, network, tmp_path):
+    """The network was trained on a random one."""
+    other = write_graph(tmp_path / "other", kinds())
+    rows = [f"n{node},test" for node in range(4)]
+    (other / "split.csv").write_text("\n".join(["node,split", *rows]) + "\n")
+    outcome = qgnn("test", network, "--data.source=files", "--data.root=other")
+    assert outcome.code == 0, outcome.err
+    assert "test/accuracy  100.0 %\n" in outcome.out
+    (other / "split.csv").unlink()
+    outcome = qgnn("test", network, "--data.source=files", "--data.root=other")
+    assert outcome.code != 0
+    assert "split" in outcome.err
+
+
 def test_numbers_stay_numbers(qgnn, network, tmp_path):
     write_graph(tmp_path / "other", kinds(("0", "1", "2")))
     source = ["--data.source=files", "--data.root=other", *OTHER]

@@ -191,6 +191,45 @@ def test_a_directory_of_another_graph_or_network_is_refused(fit):
     assert again.code == 0, again.err
 
 
+def test_learning_rates_and_the_penalty_may_change_on_the_way(fit):
+    decay = ("--model.lr_decay=0.5", "--model.lr_decay_every=2", "--model.quantizer=learned_range")
+    assert fit(*decay, "--run_dir=run", "--trainer.max_epochs=3").code == 0
+    rates = ("--model.learning_rate=0.08", "--model.range_learning_rate=0.04")
+    changed = (*rates, "--model.weight_decay=0.25")
+    again = fit(*decay, *changed, "--run_dir=run", "--resume=auto", "--trainer.max_epochs=5")
+    assert again.code == 0, again.err
+    stored = read_checkpoint(Path("run/checkpoints/last.ckpt"))
+    weights, ranges = stored["optimizer_states"][0]["param_groups"]
+    # Five epochs are over, two of them at the ends of two.
+    assert (weights["lr"], ranges["lr"]) == pytest.approx((0.08 / 4, 0.04 / 4))
+    assert (weights["initial_lr"], ranges["initial_lr"]) == (0.08, 0.04)
+    assert (weights["weight_decay"], ranges["weight_decay"]) == (0.25, 0)
+    assert stored["lr_schedulers"][0]["base_lrs"] == [0.08, 0.04]
+    other = fit("--model.lr_decay=0.1", "--run_dir=run", "--resume=auto")
+    assert (other.code, other.out) == (2, "")
+    assert "--model.lr_decay is 0.1, but the checkpoint was trained with 0.5, which" in other.err
+
+
+def test_a_run_goes_on_with_its_seed(fit):
+    assert fit("--run_dir=run", "--seed_everything=3").code == 0
+    last = "--ckpt_path=run/checkpoints/last.ckpt"
+    other = fit(last, "--seed_everything=5", "--run_dir=there", "--trainer.max_epochs=9")
+    assert (other.code, other.out) == (2, "")
+    assert "--seed_everything is 5, but --ckpt_path " in other.err
+    assert " is of a run that was started with 3: leave the option away, " in other.err
+    assert not Path("there").exists()
+    assert fit(last, "--run_dir=there", "--trainer.max_epochs=9").code == 0
+    assert json.loads(Path("there/results.json").read_text())["seed"] == 3
+
+
+def test_a_run_that_went_on_has_the_options_of_one_that_did_not_stop(fit):
+    assert fit("--run_dir=straight", "--trainer.max_epochs=4").code == 0
+    assert fit("--run_dir=broken", "--trainer.max_epochs=2").code == 0
+    assert fit("--run_dir=broken", "--resume=auto", "--trainer.max_epochs=4").code == 0
+    one, other = (Path(run, "config.yaml").read_text() for run in ("straight", "broken"))
+    assert one == other
+
+
 def test_a_checkpoint_that_is_named_goes_on_with_the_data_of_its_run_only(fit):
     assert fit("--run_dir=run").code == 0
     before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}

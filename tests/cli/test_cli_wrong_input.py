@@ -94,6 +94,7 @@ _FIT = {
     "--data.source foo": (2, r"--data.source must be one of 'digits'.*got foo"),
     "--data.source planetoid": (2, r"--data.name must be one of Cora, CiteSeer, PubMed"),
     "--data.source planetoid --data.name Corra": (2, r"--data.name must be one of .* got 'Corra'"),
+    "--data.name Cora": (2, r"--data.name is Cora, but the source \w+ has only one graph: "),
     "--data.source npz --data.root none.npz": (
         2,
         r"--data.root must be an .npz file, there is no",
@@ -112,9 +113,9 @@ _FIT = {
         r"Cora needs 8 files in none/Cora/raw",
     ),
     # files
-    "--run_dir text.ckpt": (1, r"run directory text.ckpt cannot be written to"),
-    "--run_dir /dev/null/x": (1, r"cannot be written to .*: name another one with --run_dir"),
-    "--trainer.default_root_dir text.ckpt": (1, r"run directory text.ckpt.* cannot be written"),
+    "--run_dir text.ckpt": (2, r"run directory text.ckpt cannot be written to"),
+    "--run_dir /dev/null/x": (2, r"cannot be written to .*: name another one with --run_dir"),
+    "--trainer.default_root_dir text.ckpt": (2, r"run directory text.ckpt.* cannot be written"),
     "--ckpt_path text.ckpt": (2, r"--ckpt_path text.ckpt is not a checkpoint"),
     "--ckpt_path empty.ckpt": (2, r"ckpt_path empty.ckpt is cut off or damaged"),
     "--ckpt_path list.ckpt": (2, r"ckpt_path list.ckpt is not a checkpoint of this program"),
@@ -271,12 +272,17 @@ def test_a_directory_keeps_what_it_had_where_no_network_can_be_made(fit, tmp_pat
     assert [path.name for path in here.iterdir()] == ["diagnostics.jsonl"]
 
 
-def test_another_run_keeps_nothing_of_what_it_would_have_continued(qgnn, trained, tmp_path):
+def test_another_run_keeps_nothing_of_what_it_would_have_continued(
+    qgnn, trained, tmp_path, monkeypatch
+):
+    def refuse(network):
+        raise ValueError("dropout must be something else")
+
+    monkeypatch.setattr("qgnn_lightning.cli._preparation.check_packable", refuse)
     last = trained / "checkpoints" / "last.ckpt"
-    wrong = "--model.part_weight_decay={foo: 1}"
     outcome = qgnn("fit", f"--ckpt_path={last}", f"--config={trained / 'config.yaml'}",
-                   "--run_dir=other", wrong)  # fmt: skip
-    _assert_refused(outcome, "fit", 2, r"part_weight_decay must name parts")
+                   "--run_dir=other", "--export=x.safetensors")  # fmt: skip
+    _assert_refused(outcome, "fit", 2, r"--model.dropout must be something else")
     assert not (tmp_path / "other").exists()
 
 

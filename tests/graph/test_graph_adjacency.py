@@ -174,6 +174,7 @@ def test_any_integers_give_the_same_graph(dtype):
 
 
 _EDGES = torch.tensor([[0, 1, 2], [1, 2, 0]])
+_STAR = torch.tensor([[0, 2, 1, 2], [2, 0, 2, 1]])
 
 
 @pytest.mark.parametrize(
@@ -192,6 +193,8 @@ _EDGES = torch.tensor([[0, 1, 2], [1, 2, 0]])
         (_EDGES, torch.tensor([1.0, -1.0, 1.0]), "edge_weight must be positive and finite"),
         (_EDGES, torch.tensor([1.0, torch.nan, 1.0]), "edge_weight must be positive and finite"),
         (_EDGES, torch.tensor([1.0, torch.inf, 1.0]), "edge_weight must be positive and finite"),
+        (_STAR, torch.full((4,), 3e38), "finite sums at every node in torch.float32, got"),
+        (_STAR, torch.full((4,), 1e300, dtype=torch.float64), "got weights of up to inf"),
     ],
 )
 def test_what_is_wrong_with_the_edges_is_said(edge_index, edge_weight, message):

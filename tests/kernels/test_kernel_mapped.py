@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from pathlib import Path
 
@@ -55,6 +57,18 @@ def test_mapped_files_are_bit_equal_to_memory(
             x0, graph, step_grids, weights, Path(folder), num_threads=2, **options
         )
         assert torch.equal(found, expected)
+
+
+@needs_cpu
+def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(descriptor: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    graph, x0 = random_graph(50, 300, 0), random_features(50, 40, 0)
+    with pytest.raises(OSError, match=r"no room for 8,000 bytes \(No space left"):
+        propagate_mapped(x0, graph, GRIDS, WEIGHTS, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_cpu

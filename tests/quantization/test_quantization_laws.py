@@ -14,6 +14,7 @@ from qgnn_lightning.quantization import (
     MinMaxQuantizer,
     affine_codes,
     grid_of_range,
+    make_quantizer,
     quantize,
 )
 
@@ -23,6 +24,13 @@ bits = st.integers(1, 8)
 fractions = st.floats(0.0625, 1, width=32)
 # Inside the range |x / s| <= 255, off by 1.5 ulp: of the reciprocal and of the product.
 _SLACK = 255 * 2.0**-22
+
+
+@pytest.mark.parametrize("num_bits", [0, -1, 9, 33, 2.5, True, "4"])
+@pytest.mark.parametrize("name", ["least_squares", "learned_range", "min_max", "lsq"])
+def test_bits_that_there_are_no_codes_of_are_refused(name, num_bits):
+    with pytest.raises(ValueError, match=r"num_bits must be 1 to 8, or 32 for full precision, got"):
+        make_quantizer(name, num_bits)
 
 
 def learned(seen: list[float], num_bits: int, fraction: float) -> LearnedRangeQuantizer:

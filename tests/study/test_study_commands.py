@@ -71,6 +71,14 @@ def test_a_run_is_the_same_in_a_process_of_its_own_and_after_another():
         assert kept[f"{tag}/last"] == float(f"{last:.6g}")
 
 
+def test_results_of_a_study_are_a_json_file(capsys):
+    Path("study.yaml").write_text("seeds: 1\n")
+    for name in ("table.md", "st.txt", "st"):
+        assert main(["study", "study.yaml", "-o", name]) == 2
+        assert f"--output must end in .json, got {name}: the table is" in capsys.readouterr().err
+        assert not Path(name).exists()
+
+
 def test_seeds_and_splits(capsys):
     Path("small.yaml").write_text(json.dumps({"data": {"source": "digits"}}))
     arguments = [

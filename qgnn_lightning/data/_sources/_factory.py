@@ -92,6 +92,11 @@ def make_source(
             f"data.root is {root}, but the source {source} reads no files: --data.source files "
             "reads a folder of your own"
         )
+    if name and (source in RANDOM_SOURCES or source == "digits"):
+        raise GraphOptionError(
+            f"data.name is {name}, but the source {source} has only one graph: "
+            f"--data.source planetoid --data.name {name} reads one of a collection"
+        )
     if source in RANDOM_SOURCES:
         return PlantedSource(planted(), RANDOM_SOURCES[source])
     if source == "digits":
