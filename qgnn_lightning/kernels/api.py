@@ -208,6 +208,7 @@ def propagate(
     and :math:`H_K = D^{1/2} z_K`, in the delta-sigma form with
     :math:`z_K = \sum_k s_k c_k + v_K`. With :math:`a = 0` what is quantized is added up in 16-bit
     fixed point, in units of the next scale; see :mod:`fixed_point`. Every backend rounds alike.
+    What is called again on the same graph is faster as a `PreparedPropagation`.
 
     Args:
         x0: float32 input; finite, which is not checked.

@@ -280,14 +280,32 @@ def test_a_packed_result_that_differs_is_an_error(monkeypatch, capsys):
     assert "bit for bit: 0 of 1 (max deviation 1)" in capsys.readouterr().out
 
 
-@pytest.fixture(scope="module")
-def scaling():
-    path = Path(__file__).parents[2] / "benchmarks" / "speed" / "scaling.py"
-    spec = importlib.util.spec_from_file_location("scaling", path)
+def study(name):
+    path = Path(__file__).parents[2] / "benchmarks" / "speed" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["scaling"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def scaling():
+    return study("scaling")
+
+
+def test_the_latency_study_writes_its_file(data_root, tmp_path, monkeypatch, capsys):
+    latency, output = study("latency"), tmp_path / "latency.json"
+    monkeypatch.setattr(latency, "CANDIDATES", ("fp32-csr", "packed"))
+    options = ["--graphs=Cora", "--threads=1", "--calls=10", "--repeats=1"]
+    latency.main([*options, f"--root={data_root / 'planetoid'}", f"--output={output}"])
+    (found,) = json.loads(output.read_text())["latencies"]
+    assert (found["graph"], found["threads"]) == ("Cora", 1)
+    assert all(0 < found["seconds"][name] < 10 for name in ("fp32-csr", "packed"))
+    assert re.fullmatch(
+        r"Cora, 1 thread\(s\), ms: fp32-csr [\d.]+, packed [\d.]+: [\d.]+x\n",
+        capsys.readouterr().out,
+    )
 
 
 def test_the_scaling_study_writes_its_files(scaling, tmp_path, capsys):
