@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ class Preparation(CommandLine):
         self._export: PackedExport | None = None
         self._random_state = RandomState()
         self._timer = Timer()
-        super().__init__(arguments)
+        with ExitStack() as self._until_the_end:
+            super().__init__(arguments)
 
     @cached_property
     def plain_config(self) -> dict[str, Any]:
@@ -77,6 +79,7 @@ class Preparation(CommandLine):
             if self.subcommand == "fit":
                 self._check_network()
             if self._run is not None and is_first():
+                self._until_the_end.enter_context(self._run.held())
                 take_over(self._run, self.options, self._checkpoint, self.stored_step)
                 self._write_config(self._run)
         except BaseException:

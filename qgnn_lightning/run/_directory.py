@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +20,11 @@ from qgnn_lightning.storage import (
     atomic_path,
     remove_unfinished,
 )
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _CHECKPOINTS = "checkpoints"
 
@@ -205,8 +213,36 @@ class RunDirectory:
         for folder in (run.path, run.checkpoints):
             _make(folder)
             _check_writable(folder)
-        remove_unfinished(run.path)
         return cls(path, new)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other trainings out, where the system can: two would write the same files.
+
+        What one that was killed has left half written is removed.
+
+        Raises:
+            OtherRunError: If another one is in the directory.
+        """
+        if fcntl is None:
+            remove_unfinished(self.path)
+            yield
+            return
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OtherRunError(
+                    f"{self.path} is in use by a training that has not ended: "
+                    "name another --run_dir, or wait for it"
+                ) from error
+            except OSError:  # a file system without locks
+                pass
+            remove_unfinished(self.path)
+            yield
+        finally:
+            os.close(folder)
 
     def discard_if_unused(self) -> None:
         """Remove what was made of the directory, where nothing was written to it."""

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from qgnn_lightning.cli._run_place import experiment_folder
 from qgnn_lightning.lightning_module import NodeClassifier
-from qgnn_lightning.run import read_checkpoint
+from qgnn_lightning.run import RunDirectory, read_checkpoint
 
 OPTIONS = ("--observers=true", "--oversmoothing.every_n_epochs=2", "--model.dropout=0.5")
 
@@ -189,6 +189,20 @@ def test_a_directory_of_another_graph_or_network_is_refused(fit):
     # What a network may learn differently with may change.
     again = fit("--run_dir=run", "--resume=auto", "--model.learning_rate=0.02")
     assert again.code == 0, again.err
+
+
+def test_one_training_at_a_time_is_in_a_directory(fit):
+    assert fit("--run_dir=run").code == 0
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    with RunDirectory(Path("run")).held():
+        other = fit("--run_dir=run", "--resume=auto", "--trainer.max_epochs=9")
+    assert (other.code, other.out) == (2, "")
+    assert other.err == (
+        "qgnn fit: error: run is in use by a training that has not ended: "
+        "name another --run_dir, or wait for it\n"
+    )
+    assert before == {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    assert fit("--run_dir=run", "--resume=auto", "--trainer.max_epochs=9").code == 0
 
 
 def test_learning_rates_and_the_penalty_may_change_on_the_way(fit):
