@@ -26,6 +26,7 @@ from qgnn_lightning.run import (
     DataArguments,
     EpochProgress,
     LastCheckpoint,
+    OtherRunError,
     PackedExport,
     RandomState,
     RunDirectory,
@@ -79,12 +80,19 @@ class Preparation(CommandLine):
             if self.subcommand == "fit":
                 self._check_network()
             if self._run is not None and is_first():
-                self._until_the_end.enter_context(self._run.held())
+                self._hold(self._run)
                 take_over(self._run, self.options, self._checkpoint, self.stored_step)
                 self._write_config(self._run)
         except BaseException:
             if self._run is not None and is_first():
                 self._run.discard_if_unused()
+            raise
+
+    def _hold(self, run: RunDirectory) -> None:
+        try:
+            self._until_the_end.enter_context(run.held())
+        except OtherRunError:
+            self._run = None  # nothing in it is ours to remove
             raise
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

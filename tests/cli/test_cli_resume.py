@@ -194,6 +194,10 @@ def test_a_directory_of_another_graph_or_network_is_refused(fit):
 def test_one_training_at_a_time_is_in_a_directory(fit):
     assert fit("--run_dir=run").code == 0
     before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    Path("new/checkpoints").mkdir(parents=True)
+    with RunDirectory(Path("new")).held():
+        assert fit("--run_dir=new").code == 2
+    assert Path("new/checkpoints").is_dir()
     with RunDirectory(Path("run")).held():
         other = fit("--run_dir=run", "--resume=auto", "--trainer.max_epochs=9")
     assert (other.code, other.out) == (2, "")
