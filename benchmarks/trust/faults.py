@@ -179,7 +179,8 @@ def cells() -> list[Cell]:
     for fault, options, fill in (("read-only disk", "ro", False), ("full disk", "size=1m", True)):
         for command, arguments in WRITERS.items():
             message = LEFT.get((fault, command), "DISK")
-            code = 2 if options == "ro" and command in TO_A_FILE else 1
+            at_once = (*TO_A_FILE, "fit", "fit --resume auto")
+            code = 2 if options == "ro" and command in at_once else 1
             found.append(
                 Cell(fault, command, arguments, code, message, lambda o=options, f=fill: disk(o, f))
             )

@@ -22,9 +22,11 @@ OPTIONS = ("--observers=true", "--oversmoothing.every_n_epochs=2", "--model.drop
 
 
 def scalars(run: str) -> dict[str, list[tuple[int, float]]]:
-    events = EventAccumulator(run, size_guidance={"scalars": 0}).Reload()
+    # All that is there, whichever file of one second is read first.
+    options = {"size_guidance": {"scalars": 0}, "purge_orphaned_data": False}
+    events = EventAccumulator(run, **options).Reload()
     return {
-        tag: [(one.step, one.value) for one in events.Scalars(tag)]
+        tag: sorted((one.step, one.value) for one in events.Scalars(tag))
         for tag in events.Tags()["scalars"]
         if not tag.startswith("hp/")
     }
