@@ -87,6 +87,35 @@ def test_every_width_to_300(num_bits: int) -> None:
         )
 
 
+ALIKE_WIDTHS = {2: (17, 33, 40, 48, 63, 64), 4: (17, 31, 32, 33, 48, 63, 64), 8: (17, 31, 32)}
+
+
+@pytest.mark.parametrize(
+    ("num_bits", "width"), [(b, w) for b in (2, 4, 8) for w in ALIKE_WIDTHS[b]]
+)
+@pytest.mark.parametrize(
+    "scales", [(0.5, 0.2, 0.4, 0.35), (2.0, 0.1, 3.0, 0.001), (1e5, 1.0, 2.0, 1e-3)]
+)
+def test_rows_of_equally_many_neighbours(
+    isa: str, num_bits: int, width: int, scales: tuple[float, ...]
+) -> None:
+    """Runs of any length, up to sums that pass bytes and 16 bits; some have another degree."""
+    generator = torch.Generator().manual_seed(width)
+    sizes = torch.tensor([*range(12), 14, 17, 18, 40, 84, 85, 86, 128, 129, 300])
+    sizes = sizes.repeat_interleave(torch.randint(1, 40, sizes.shape, generator=generator))
+    nodes = sizes.numel()
+    rowptr = torch.cat([torch.zeros(1, dtype=torch.int64), sizes.cumsum(0)])
+    col = torch.randint(nodes, (int(rowptr[-1]),), generator=generator)
+    degree = torch.where(torch.rand(nodes, generator=generator) < 0.1, 2.0 * sizes + 3, sizes + 1)
+    graph = PackedGraph.from_csr(rowptr, col, degree)
+    assert "row_at" in cpu.reused(graph).fields(width)
+    step_grids = [Grid(num_bits, scale, 1) for scale in scales]
+    x0, weights = random_features(nodes, width, 0), StepCoefficients(0.0, 0.9, 0.1)
+    for options in ({}, *({"form": "delta_sigma", "residual_bits": b} for b in (8, 16))):
+        for shift in (0, 50):  # so far that all codes are the largest
+            assert_same_propagation(x0 + shift, graph, step_grids, weights, **options)
+
+
 @pytest.mark.parametrize("num_bits", [2, 4])
 @pytest.mark.parametrize("width", [1, 7, 8, 9, 15, 16])
 @pytest.mark.parametrize("form", ["direct", "delta_sigma"])

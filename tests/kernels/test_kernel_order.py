@@ -16,16 +16,19 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("num_nodes", [1, 2, 255, 256, 257, 5000])
+WINDOW = 2048
+
+
+@pytest.mark.parametrize("num_nodes", [1, 2, WINDOW - 1, WINDOW, WINDOW + 1, 3 * WINDOW + 5])
 @pytest.mark.parametrize("hub", [False, True])
 def test_nodes_change_places_within_windows(num_nodes: int, hub: bool) -> None:
     graph = random_graph(num_nodes, 8 * num_nodes, seed=num_nodes, hub=hub)
     fields = cpu.reused(graph).fields(FEW_FEATURES)
     row_at, place = fields["row_at"].tolist(), fields["place"].tolist()
     assert [row_at[p] for p in place] == list(range(num_nodes))
-    assert all(p // 256 == row // 256 for p, row in enumerate(row_at))
+    assert all(p // WINDOW == row // WINDOW for p, row in enumerate(row_at))
     rowptr, col = fields["rowptr"], fields["col"]
-    for window in (rowptr[1:] - rowptr[:-1]).clamp(max=255).split(256):
+    for window in (rowptr[1:] - rowptr[:-1]).clamp(max=255).split(WINDOW):
         assert window.tolist() == sorted(window.tolist())
     for p, row in enumerate(row_at):
         neighbours = col[rowptr[p] : rowptr[p + 1]].tolist()

@@ -82,10 +82,12 @@ struct QgnnNetwork {
 namespace qgnn {
 
 // How far ahead memory is asked for: in entries of the adjacency, in rows, and in rows of the last
-// step, which reads a little of many arrays.
+// step, which reads a little of many arrays. Where rows are alike, it is rows and columns.
 constexpr int kPrefetchDistance = 96;
 constexpr int kRegisterRows = 4;  // rows of neighbours that share a register, at most
 constexpr int kRowsAhead = 10;
+constexpr int kAlikeAhead = 20;
+constexpr int kColumnsAhead = 768;
 constexpr int kLastRowsAhead = 8;
 constexpr int kTableSize = 16;
 

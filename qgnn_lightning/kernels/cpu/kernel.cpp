@@ -162,6 +162,12 @@ static Mode mode_of(const Step& s) {
   return s.index == 0 && narrow ? kFirstDelta : kDelta;
 }
 
+// Many blocks for every thread, but none of a few short rows: those alike are computed together.
+static Partition rows_of_graph(const int64_t* rowptr, int64_t rows, int64_t threads) {
+  constexpr int64_t kLeastWork = 1024;
+  return Partition(rowptr, rows, std::min(64 * threads, 1 + (rowptr[rows] + rows) / kLeastWork));
+}
+
 static Status propagate(const QgnnPropagation& c) {
   const int64_t k_steps = c.num_steps;
   Plan plan(c, c.num_threads);
@@ -172,7 +178,7 @@ static Status propagate(const QgnnPropagation& c) {
   plan.fill();
   plan.fill_tables();
   const Partition blocks = plan.groups ? plan.groups->blocks()
-                                       : Partition(c.rowptr, c.num_nodes, 64 * c.num_threads);
+                                       : rows_of_graph(c.rowptr, c.num_nodes, c.num_threads);
   advise_huge(c.out, size_t(c.num_nodes * c.num_features) * sizeof(float));
   const int64_t entries = c.rowptr[c.num_nodes];
   std::vector<const uint8_t*> history;
@@ -191,6 +197,7 @@ static Status propagate(const QgnnPropagation& c) {
     functions.push_back(kIsas[c.isa].step(mode_of(s), c, plan.groups));
   }
   run_team(c.num_threads, k_steps + 1, blocks.size(), [&](int64_t s, int64_t b, int64_t worker) {
+    if (s % 2) b = blocks.size() - 1 - b;  // back again: what was used last is still in the caches
     functions[size_t(s)](steps[size_t(s)], blocks.begin(b), blocks.end(b), plan.scratch(worker));
   });
   return kDone;
@@ -294,7 +301,7 @@ int64_t qgnn_neighbour_sum(const uint8_t* codes, const int64_t* rowptr, const in
                            int64_t row_bytes, int64_t bits, int64_t threads, int64_t isa, void* out) {
   try {
     const auto run = qgnn::kIsas[isa].sum(bits, row_bytes, weight != nullptr);
-    const qgnn::Partition blocks(rowptr, num_rows, 64 * threads);
+    const qgnn::Partition blocks = qgnn::rows_of_graph(rowptr, num_rows, threads);
     constexpr int64_t kSums = 128;
     std::vector<int32_t> scratch(size_t(threads * kSums));
     qgnn::run_team(threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t w) {

@@ -8,7 +8,7 @@
 
 namespace qgnn {
 
-constexpr int64_t kWindowRows = 256;  // whose features stay in the caches
+constexpr int64_t kWindowRows = 2048;  // whose features stay in the caches
 constexpr int64_t kToldApart = 255;  // rows of more neighbours stay as they come
 
 // row_at[p]: the row at place p.
