@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -30,6 +32,7 @@ from qgnn_lightning.kernels import (
 )
 from qgnn_lightning.kernels.validation import check_num_threads
 
+ROOT = Path(__file__).parents[2]
 WEIGHTS = StepCoefficients(0.0, 0.9, 0.1)
 
 
@@ -41,6 +44,15 @@ def test_importing_loads_no_library() -> None:
         "assert 'qgnn_lightning.kernels.gpu' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_package_knows_every_file_of_the_library() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (library,) = project["tool"]["setuptools"]["ext-modules"]
+    files = [
+        p for p in (ROOT / "qgnn_lightning/kernels/cpu").iterdir() if p.suffix in (".h", ".inc")
+    ]
+    assert library["depends"] == sorted(p.relative_to(ROOT).as_posix() for p in files)
 
 
 def test_reference_is_always_available() -> None:

@@ -1,5 +1,5 @@
-// The rows of a graph in windows of consecutive ones, each ordered by the number of neighbours: a
-// processor then guesses where rows end, and what lay together still does so.
+// The rows of a graph in windows of consecutive ones, each ordered by the number of neighbours: rows
+// alike can be computed together, see alike.inc, and what lay together still does so.
 #pragma once
 #include <algorithm>
 
