@@ -153,7 +153,7 @@ static Status linear(const QgnnLinear& c) {
 
 static Mode mode_of(const Step& s) {
   const QgnnPropagation& c = *s.call;
-  if (c.momentum != 0.0f || c.truncated || c.num_steps == 1) return kAny;
+  if (c.momentum != 0.0f || c.truncated || (c.delta_sigma && c.num_steps == 1)) return kAny;
   const bool end = s.last || s.index < 0, narrow = carried_bytes(c) == 1;
   if (end && narrow) return kAny;
   if (end && c.delta_sigma) return s.last ? kLastDelta : kDeltaInput;

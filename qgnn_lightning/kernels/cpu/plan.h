@@ -40,7 +40,9 @@ struct Plan {
   }
 
   bool keeps_history() const { return call.delta_sigma != 0; }
-  bool carries() const { return call.num_steps > 1 && (call.delta_sigma || call.momentum == 0.0f); }
+  bool carries() const {
+    return call.delta_sigma ? call.num_steps > 1 : call.momentum == 0.0f;
+  }
   size_t layout(uint8_t* base) {
     Arena arena{base};
     const size_t n = size_t(call.num_nodes);
