@@ -20,7 +20,12 @@ from qgnn_lightning.cli._continuation import (
 from qgnn_lightning.cli._errors import describe
 from qgnn_lightning.cli._prediction_options import check_output
 from qgnn_lightning.cli._preparation import Preparation
-from qgnn_lightning.cli._processes import LostProcessError, is_first, is_lost_process
+from qgnn_lightning.cli._processes import (
+    LostProcessError,
+    is_first,
+    is_lost_process,
+    take_leave,
+)
 from qgnn_lightning.cli._quiet import quiet
 from qgnn_lightning.cli._refusals import with_full_names
 from qgnn_lightning.cli._remarks import hint_at_features, note, remarks_on_training
@@ -79,6 +84,7 @@ class Application(Preparation):
     def _run_subcommand(self, subcommand: str) -> None:
         with named_memory(self.model):
             super()._run_subcommand(subcommand)
+        take_leave()
 
     def fit(self, model: NodeClassifier, datamodule: GraphDataModule) -> None:
         """Train, test the best epoch, write the results.
@@ -99,6 +105,7 @@ class Application(Preparation):
             )
         except Stopped as stop:
             self._say_how_to_go_on(stop)
+            take_leave()
             raise
         except NonFiniteError as error:
             raise NonFiniteError(f"{error}{hint_at_features(datamodule.graph)}") from error

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+import torch.distributed
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -54,6 +55,15 @@ def check_run_directory_is_known(given: str | None) -> None:
             "--run_dir is needed where torchrun or srun starts the processes: all of them write "
             "to one directory"
         )
+
+
+def take_leave() -> None:
+    """End the connection to the other processes, once all of them have done their work.
+
+    A process that ends while it is still connected by gloo is now and then aborted.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _started_elsewhere() -> bool:

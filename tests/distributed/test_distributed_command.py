@@ -110,6 +110,36 @@ def test_torchrun(tmp_path):
     assert "--run_dir is needed where torchrun or srun starts the processes" in result.stderr
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_processes_take_leave(tmp_path, stopped):
+    """Ended while connected, one in thirty is aborted, which one run does not show."""
+    stop = "os.kill(os.getpid(), signal.SIGTERM)" if stopped else "None"
+    script = f"""
+import os, signal, sys, torch
+from qgnn_lightning.cli._main import main
+from qgnn_lightning.lightning_module import NodeClassifier
+
+def connected(self):
+    assert torch.distributed.is_initialized()
+    {stop}
+
+NodeClassifier.on_train_epoch_start = connected
+code = main(sys.argv[1:])
+assert not torch.distributed.is_initialized()
+sys.exit(code)
+"""
+    options = fit("--trainer.devices=1", "--trainer.strategy=ddp", "--trainer.max_epochs=1")
+    result = subprocess.run(
+        [sys.executable, "-c", script, *options],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=_WAIT,
+    )
+    assert result.returncode == (128 + signal.SIGTERM if stopped else 0), result.stderr
+
+
 def test_a_full_graph_and_uneven_parts_are_refused(tmp_path):
     full = [option for option in fit() if not option.startswith("--data.batching")]
     code, _, err = _finish(start(tmp_path, *full))
