@@ -86,7 +86,7 @@ class PackedLinear(CopiedByFields):
             ``(num_nodes, out_features)``, or packed.
         """
         prepared = self.prepared(relu=relu, out=out)
-        result = apply(prepared, x, prepared.x_grid)
+        result = apply(prepared, x)
         return result if out is None or prepared.out_grid is not None else pack_on(out, result)
 
     def prepared(self, *, relu: bool = False, out: Grid | None = None) -> kernels.PreparedLinear:
@@ -280,7 +280,7 @@ class PackedGNN(CopiedByFields):
         network = self._prepared(graph)
         if network is None:
             return self._in_parts(x, graph)
-        return apply(network, x.detach(), network.encoder.x_grid)
+        return apply(network, x.detach())
 
     @torch.no_grad()
     def _in_parts(self, x: Tensor, graph: Adjacency) -> Tensor:
@@ -320,13 +320,11 @@ def kernel_grid(grid: Grid) -> kernels.Grid:
     )
 
 
-def apply(
-    prepared: kernels.PreparedLinear | kernels.PreparedNetwork, x: Tensor, grid: kernels.Grid
-) -> Tensor:
-    """What is prepared, applied to features: on their grid, dense or sparse, or packed already."""
+def apply(prepared: kernels.PreparedLinear | kernels.PreparedNetwork, x: Tensor) -> Tensor:
+    """What is prepared, applied to features: dense or sparse, or packed already."""
     if x.layout == torch.sparse_csr:
         return prepared.sparse(x.crow_indices().to(torch.int64), x.col_indices(), x.values())
-    return prepared.packed(x if x.dtype == torch.uint8 else kernels.quantize_pack(x, grid))
+    return prepared.packed(x) if x.dtype == torch.uint8 else prepared.dense(x)
 
 
 def pack_on(grid: Grid, x: Tensor) -> Tensor:

@@ -128,6 +128,14 @@ def sparse_linear(
     return result
 
 
+def check_dense_rows(x: Tensor, in_features: int) -> None:
+    """Raise ``ValueError`` unless type and shape are those of rows of floats."""
+    check_tensor("x", x, torch.float32, 2)
+    check_no_gradient("x", x)
+    if x.shape[1] != in_features:
+        raise ValueError(f"x must have {in_features} features, got {x.shape[1]}")
+
+
 def check_sparse_rows(rowptr: Tensor, col: Tensor, value: Tensor) -> None:
     """Raise ``ValueError`` unless types and sizes are those of sparse rows; see `sparse_linear`."""
     check_rowptr(rowptr)

@@ -17,10 +17,16 @@ from . import backends, cpu
 from ._constants import StepCoefficients
 from ._graph import PackedGraph
 from ._grid import Grid, GridTable
-from ._linear import check_out_grid, check_sparse_rows, linear, sparse_linear
+from ._linear import (
+    check_dense_rows,
+    check_out_grid,
+    check_sparse_rows,
+    linear,
+    sparse_linear,
+)
 from ._tracing import is_traced
 from ._weight import LinearWeight
-from .api import Form, check_form, check_input, count_operations, propagate
+from .api import Form, check_form, check_input, count_operations, propagate, quantize_pack
 from .by_fields import CopiedByFields
 from .layout import PackedLayout
 from .validation import check_num_threads, check_packed, worthwhile_threads
@@ -69,7 +75,7 @@ class PreparedLinear(CopiedByFields):
 
     @cached_property
     def of_packed(self) -> cpu.LinearCall:
-        """The call for packed rows."""
+        """The call for rows that are packed, or floats."""
         return self._call(self.weight.codes, sparse=False)
 
     @cached_property
@@ -89,6 +95,14 @@ class PreparedLinear(CopiedByFields):
         check_packed("packed", packed, self.layout)
         threads = check_num_threads(None, self.weight.count_operations(rows=packed.shape[0]))
         return self.of_packed(cpu.PackedRows(packed), threads)
+
+    def dense(self, x: Tensor) -> Tensor:
+        """As `linear` of what `quantize_pack` returns, which have the shapes and errors."""
+        check_dense_rows(x, self.weight.in_features)
+        if not _run_directly(x):
+            return self.packed(quantize_pack(x, self.x_grid))
+        threads = check_num_threads(None, self.weight.count_operations(rows=x.shape[0]))
+        return self.of_packed(cpu.DenseRows(x), threads)
 
     def sparse(self, rowptr: Tensor, col: Tensor, value: Tensor) -> Tensor:
         """As `sparse_linear`, which has the shapes and errors."""
@@ -226,6 +240,19 @@ class PreparedNetwork(CopiedByFields):
         self._check_rows(packed.shape[0])
         threads = self._threads(self.encoder.weight.count_operations(rows=packed.shape[0]))
         return self._of_packed(cpu.PackedRows(packed), threads)
+
+    def dense(self, x: Tensor) -> Tensor:
+        """Class scores of rows of floats, one for every node; see `quantize_pack`.
+
+        Shapes:
+            x: ``(num_nodes, num_features)`` -> ``(num_nodes, num_classes)``
+        """
+        check_dense_rows(x, self.encoder.weight.in_features)
+        self._check_rows(x.shape[0])
+        if not _run_directly(x):
+            return self.packed(quantize_pack(x, self.encoder.x_grid))
+        threads = self._threads(self.encoder.weight.count_operations(rows=x.shape[0]))
+        return self._of_packed(cpu.DenseRows(x), threads)
 
     def sparse(self, rowptr: Tensor, col: Tensor, value: Tensor) -> Tensor:
         """Class scores of sparse rows, one for every node; see `sparse_linear`.

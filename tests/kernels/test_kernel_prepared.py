@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from kernel_cases import ISAS, random_codes, random_features, random_graph
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_cases import ISAS, WIDTHS, grids, random_codes, random_features, random_graph
 from torch import Tensor
 from torch._subclasses import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -110,6 +112,53 @@ def test_a_network_equals_its_operations(where, bits, largest, hidden, classes, 
     assert torch.equal(network.packed(packed), by_reference(network, expected))
     assert torch.equal(network.packed(packed.repeat(1, 2)[:, : packed.shape[1]]),
                        network.packed(packed))  # fmt: skip
+    x = random_features(NUM_NODES, NUM_FEATURES, 2)
+    packed = kernels.quantize_pack(x, first.x_grid, backend="reference")
+    assert torch.equal(network.dense(x), network.packed(packed))
+    assert torch.equal(network.dense(x.repeat(1, 2)[:, :NUM_FEATURES]), network.packed(packed))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@given(
+    rows=st.sampled_from((0, 1, 4, 9)),
+    width=st.sampled_from(WIDTHS),
+    step_grids=grids(),
+    largest=st.sampled_from((1, 127, 255)),
+    packs=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=60, deadline=None)
+def test_rows_of_floats_are_packed_on_the_way(isa, rows, width, step_grids, largest, packs, seed):  # type: ignore[no-untyped-def]
+    if isa not in cpu.available_isas():
+        pytest.skip(f"this processor or build has no {isa}")
+    torch.manual_seed(seed)
+    grid, weight = step_grids[0], random_weight(5, width, largest)
+    options = {"relu": True, "out_grid": kernels.Grid(2, 9.0, 1) if packs else None}
+    x = random_features(rows, width, seed)
+    packed = kernels.quantize_pack(x, grid, backend="reference")
+    expected = kernels.linear(packed, grid, weight, **options, backend="reference")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QGNN_KERNEL_ISA", isa)
+        prepared = kernels.PreparedLinear(grid, weight, **options)
+        assert torch.equal(prepared.dense(x), expected)
+        assert torch.equal(prepared.of_packed(cpu.DenseRows(x), 3), expected)
+    if rows:
+        x[seed % rows, seed % width] = torch.nan
+        with pytest.raises(ValueError, match="x must be finite, got NaN or infinity"):
+            prepared.dense(x)
+
+
+def test_wrong_rows_of_floats_are_named() -> None:
+    network, x = random_network(), random_features(NUM_NODES, NUM_FEATURES, 0)
+    with pytest.raises(ValueError, match="a row for each of the 90 nodes, got 89"):
+        network.dense(x[1:])
+    for prepared in (network, network.encoder):
+        with pytest.raises(ValueError, match="x must have 40 features, got 39"):
+            prepared.dense(x[:, 1:])
+        with pytest.raises(ValueError, match=r"x must be torch\.float32, got torch\.float64"):
+            prepared.dense(x.double())
+        with pytest.raises(ValueError, match="gradient"):
+            prepared.dense(x.clone().requires_grad_())
 
 
 def test_several_threads_give_the_same() -> None:
@@ -141,6 +190,8 @@ def test_tracers_see_the_operators() -> None:
     )
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         assert network.packed(mode.from_tensor(packed)).shape == (NUM_NODES, 7)
+        x = mode.from_tensor(torch.randn(NUM_NODES, NUM_FEATURES))
+        assert network.dense(x).shape == (NUM_NODES, 7)
         assert network.sparse(*rows).shape == (NUM_NODES, 7)
 
 
@@ -212,6 +263,9 @@ def test_tensors_that_stand_for_others() -> None:
     assert torch.equal(network.propagation(torch._efficientzerotensor(z.shape)), zeros)
     functional = torch.func.functionalize(network.packed)
     assert torch.equal(functional(packed), network.packed(packed))
+    x = random_features(NUM_NODES, NUM_FEATURES, 0)
+    assert torch.equal(network.dense(torch._neg_view(x)), network.dense(-x))
+    assert torch.equal(torch.func.functionalize(network.dense)(x), network.dense(x))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from ._calls import LinearCall, NetworkCall, PackedRows, PropagationCall, Rows, SparseRows
+from ._calls import (
+    DenseRows,
+    LinearCall,
+    NetworkCall,
+    PackedRows,
+    PropagationCall,
+    Rows,
+    SparseRows,
+)
 from ._graph_order import Graph, reused
 from ._loader import (
     available_isas,
@@ -14,6 +22,7 @@ from ._loader import (
 from ._operations import neighbour_sum, propagate, quantize_pack
 
 __all__ = [
+    "DenseRows",
     "Graph",
     "LinearCall",
     "NetworkCall",

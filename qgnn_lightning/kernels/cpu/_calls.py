@@ -94,6 +94,24 @@ class PackedRows:
         check_status(status)
 
 
+class DenseRows:
+    """Rows of floats, which the library packs as it reads them.
+
+    Args:
+        x: The rows.
+    """
+
+    def __init__(self, x: Tensor) -> None:
+        self._x = x.contiguous()
+
+    def fill(self, record: Linear) -> None:
+        record.num_rows = self._x.shape[0]
+        record.dense = self._x.data_ptr()
+
+    def check(self, status: int, in_features: int) -> None:
+        check_status(status)
+
+
 class SparseRows:
     """Rows of floats in CSR, which the library checks as it reads them.
 
@@ -186,7 +204,7 @@ class LinearCall:
             self.record.out_inv_scale = inverse(out_grid.scale)
 
     def __call__(self, rows: Rows, num_threads: int) -> Tensor:
-        """Return the map of packed or sparse rows, as they were announced."""
+        """Return the map of rows, sparse or not, as they were announced."""
         record = Linear.from_buffer_copy(self.record)
         rows.fill(record)
         out = empty_result(
@@ -298,7 +316,7 @@ class NetworkCall:
         record.groups = self._groups.address
 
     def __call__(self, rows: Rows, num_threads: Sequence[int]) -> Tensor:
-        """Return the propagated class scores of packed or sparse rows."""
+        """Return the propagated class scores of rows."""
         record = Network.from_buffer_copy(self._record)
         encoder, classifier, propagation = record.encoder, record.classifier, record.propagation
         rows.fill(encoder)

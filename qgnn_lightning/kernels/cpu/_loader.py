@@ -12,7 +12,7 @@ from qgnn_lightning.kernels.validation import not_finite
 
 from ._results import release_results
 
-ABI_VERSION = 9
+ABI_VERSION = 10
 ISA_VARIABLE = "QGNN_KERNEL_ISA"
 
 _STEM = "_qgnn_kernels"
@@ -67,7 +67,8 @@ class Linear(ctypes.Structure):
         *_records("num_rows in_features out_features x_bits x_row_bytes", ctypes.c_int64),
         *_records("relu out_bits out_row_bytes num_threads isa", ctypes.c_int64),
         *_records("sparse num_entries col_bytes weight_bytes", ctypes.c_int64),
-        *_records("x rowptr col value weight factor bias laid_out out packed", ctypes.c_void_p),
+        *_records("x dense rowptr col value", ctypes.c_void_p),
+        *_records("weight factor bias laid_out out packed", ctypes.c_void_p),
         *_records("x_zero_point x_stride x_shift out_zero_point", ctypes.c_int32),
         *_records("x_inv_scale out_inv_scale", ctypes.c_float),
     ]

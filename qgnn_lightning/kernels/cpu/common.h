@@ -8,7 +8,7 @@
 #define QGNN_INLINE inline __attribute__((always_inline))
 
 // Increase when a record below or the meaning of an argument changes; the loader compares it.
-#define QGNN_ABI_VERSION 9
+#define QGNN_ABI_VERSION 10
 
 namespace qgnn {
 class GroupedRows;
@@ -57,6 +57,7 @@ struct QgnnLinear {
   int64_t relu, out_bits, out_row_bytes, num_threads, isa;
   int64_t sparse, num_entries, col_bytes, weight_bytes;
   const uint8_t* x;             // packed codes [num_rows, x_row_bytes]
+  const float* dense;           // instead of these: floats [num_rows, in_features]
   const int64_t* rowptr;        // sparse: rows of floats, not checked by the caller
   const void* col;              // [num_entries], of col_bytes: int32 or int64
   const float* value;
@@ -82,13 +83,15 @@ struct QgnnNetwork {
 namespace qgnn {
 
 // How far ahead memory is asked for: in entries of the adjacency, in rows, and in rows of the last
-// step, which reads a little of many arrays. Where rows are alike, it is rows and columns.
+// step, which reads a little of many arrays. Where rows are alike, it is rows and columns. In bytes, of
+// rows of floats between whose reading much is computed.
 constexpr int kPrefetchDistance = 96;
 constexpr int kRegisterRows = 4;  // rows of neighbours that share a register, at most
 constexpr int kRowsAhead = 10;
 constexpr int kAlikeAhead = 20;
 constexpr int kColumnsAhead = 768;
 constexpr int kLastRowsAhead = 8;
+constexpr int kFloatBytesAhead = 8192;
 constexpr int kTableSize = 16;
 
 constexpr int lanes(int bits) { return 8 / bits; }
@@ -182,7 +185,8 @@ struct LinearPlan {
 };
 
 struct LinearScratch {
-  uint8_t* narrow;
+  float* x;
+  uint8_t *packed, *narrow;
   int16_t* wide;
   int32_t* totals;
   float* y;
@@ -198,8 +202,15 @@ struct FloatGrid {
 // What a function of the C interface returns.
 enum Status { kDone = 0, kNoMemory = 2, kNotFinite = 3, kMalformed = 4 };
 
-using QuantizeFunction = Status (*)(const FloatGrid&, const float* x, int64_t features, int64_t begin,
-                                  int64_t end, uint8_t* out, const LinearScratch&);
+// A matrix of floats.
+struct DenseRows {
+  const float* at;
+  int64_t num_rows, features;
+};
+
+// Packs rows begin to end at `out`; `copy` has room for a row, in sixteens.
+using QuantizeFunction = Status (*)(const FloatGrid&, const DenseRows& x, int64_t begin, int64_t end,
+                                  uint8_t* out, float* copy);
 using LinearFunction = Status (*)(const LinearPlan&, int64_t begin, int64_t end,
                                   const LinearScratch&);
 

@@ -98,17 +98,20 @@ class LinearBuffers {
  public:
   LinearBuffers(int64_t threads, int64_t inputs, int64_t outputs)
       : inputs_(inputs), outputs_(round_up(outputs, 128) + 32),
+        x_(size_t(threads * inputs)), packed_(size_t(threads * kLinearRows * inputs)),
         narrow_(size_t(threads * kLinearRows * inputs)),
         wide_(size_t(threads * kLinearRows * inputs)),
         totals_(size_t(threads * kLinearRows * outputs_)), y_(size_t(threads * outputs_)) {}
   LinearScratch of(int64_t w) {
-    return {narrow_.data() + w * kLinearRows * inputs_, wide_.data() + w * kLinearRows * inputs_,
+    return {x_.data() + w * inputs_, packed_.data() + w * kLinearRows * inputs_,
+            narrow_.data() + w * kLinearRows * inputs_, wide_.data() + w * kLinearRows * inputs_,
             totals_.data() + w * kLinearRows * outputs_, y_.data() + w * outputs_};
   }
 
  private:
   int64_t inputs_, outputs_;
-  AlignedVector<uint8_t> narrow_;
+  AlignedVector<float> x_;
+  AlignedVector<uint8_t> packed_, narrow_;
   AlignedVector<int16_t> wide_;
   AlignedVector<int32_t> totals_;
   AlignedVector<float> y_;
@@ -282,13 +285,16 @@ int64_t qgnn_quantize_pack(const float* x, int64_t num_rows, int64_t num_feature
                            int64_t bits, float inv_scale, int32_t zero_point, int32_t truncated,
                            int32_t shift, int64_t threads, int64_t isa, uint8_t* out) {
   try {
-    qgnn::LinearBuffers buffers(threads, 0, num_features);
+    const int64_t width = qgnn::round_up(num_features, 16);
+    qgnn::AlignedVector<float> copies(size_t(threads * width));
     const qgnn::FloatGrid grid{inv_scale, zero_point, truncated, shift, bits, row_bytes};
+    const qgnn::DenseRows rows{x, num_rows, num_features};
     const qgnn::Partition blocks(nullptr, num_rows, 16 * threads);
     qgnn::Outcome outcome;
     qgnn::run_team(threads, 1, blocks.size(), [&](int64_t, int64_t b, int64_t w) {
-      outcome.note(qgnn::kIsas[isa].quantize(grid, x, num_features, blocks.begin(b), blocks.end(b),
-                                             out, buffers.of(w)));
+      const int64_t begin = blocks.begin(b);
+      outcome.note(qgnn::kIsas[isa].quantize(grid, rows, begin, blocks.end(b),
+                                             out + begin * row_bytes, copies.data() + w * width));
     });
     return outcome.get();
   } catch (const std::bad_alloc&) {
